@@ -1,0 +1,55 @@
+/**
+ * Every error the engine throws on purpose: one class, told apart by `code`.
+ *
+ * A message says where, what is wrong, the value got, and what to do about it. Input is checked where it enters the
+ * engine; inside, `invariant` states what must already hold.
+ */
+
+export type ErrorCode =
+  /** An option or argument is wrong. */
+  | 'invalid-argument'
+  /** A graph cannot be built: shapes do not fit, a depth is not feasible. */
+  | 'invalid-graph'
+  /** A file's bytes are malformed. */
+  | 'invalid-file'
+  /** Well-formed weights that do not fit the graph. */
+  | 'invalid-weights'
+  /** Needs more than this adapter offers. */
+  | 'limit-exceeded'
+  /** There is no WebGPU, or no adapter. */
+  | 'webgpu-unavailable'
+  /** The GPU device was lost; create a new session. */
+  | 'device-lost'
+  /** The GPU refused a command. */
+  | 'gpu-validation'
+  /** The GPU ran out of memory. */
+  | 'out-of-memory'
+  /** Used after `dispose()`. */
+  | 'disposed'
+  /** Cancelled through an AbortSignal. */
+  | 'aborted'
+  /** A download or a file read failed. */
+  | 'io'
+  /** A bug in the engine. */
+  | 'internal';
+
+/** The one error class of the engine; `code` is stable, the message is for people. */
+export class CompConvError extends Error {
+  override readonly name = 'CompConvError';
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** States what must hold inside the engine; a failure is a bug of ours and says so. */
+export function invariant(condition: unknown, message: string): asserts condition {
+  if (!condition) throw new CompConvError('internal', `internal error: ${message}`);
+}
+
+/** Throws `aborted` if the signal has fired. Call between steps of long work. */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new CompConvError('aborted', 'aborted by the caller', { cause: signal.reason });
+}

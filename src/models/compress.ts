@@ -1,0 +1,67 @@
+/**
+ * Plug and play: turns the plain convolutions of any graph into CompConv (spec, sections 1 and 2). A pure function of
+ * the graph; weights are named by the result.
+ */
+import { CompConvError } from '../errors.ts';
+import { mapNodes, inputShapes, type Graph } from '../graph/graph.ts';
+import { adaptiveDepth, checkDepth, type Depth } from '../ops/comp-conv-channels.ts';
+import type { Inner } from '../ops/comp-conv.ts';
+import type { Conv2dAttrs } from '../ops/conv2d.ts';
+import type { Node } from '../ops/node.ts';
+
+export interface CompConvOptions {
+  /** `C_0` of the adaptive depth: a positive number; larger is lighter compression. */
+  readonly c0?: number;
+  /** Depth of single layers by name; the other layers follow `c0`, or stay plain without one. */
+  readonly depths?: Readonly<Record<string, number>>;
+  /** Groups of the channel shuffle; 1 is no shuffle. Default 2. */
+  readonly shuffleGroups?: number;
+  /** What follows the convolutions inside a module. Default `linear`. */
+  readonly inner?: Inner;
+}
+
+/**
+ * Replaces convolutions by CompConv modules of the same name. Grouped convolutions are left as they are. A convolution
+ * followed by BatchNorm loses its bias; otherwise the module keeps one.
+ * @throws invalid-argument for bad options or a depth for a layer that is not there; invalid-graph for an infeasible depth.
+ */
+export function compress(graph: Graph, options: CompConvOptions): Graph {
+  const { c0, depths = {}, shuffleGroups = 2, inner = 'linear' } = options;
+  if (c0 !== undefined && !(Number.isFinite(c0) && c0 > 0)) {
+    throw new CompConvError('invalid-argument', `c0 must be a positive number (32, 64, 128, ...), got ${c0}`);
+  }
+  const plain = new Set(graph.nodes.filter(isPlainConv).map((node) => node.name));
+  for (const name of Object.keys(depths)) {
+    if (!plain.has(name)) {
+      throw new CompConvError(
+        'invalid-argument',
+        `depths: ${graph.name} has no plain convolution "${name}"; its convolutions are ${[...plain].join(', ')}`,
+      );
+    }
+  }
+  const normalised = new Set(graph.nodes.filter((node) => node.attrs.op === 'batch-norm').map((node) => node.inputs[0]));
+  return mapNodes(
+    graph,
+    (node) => {
+      if (!isPlainConv(node)) return [node];
+      const conv = { ...node.attrs, inChannels: inputShapes(graph, node)[0].c };
+      let depth: Depth = 0;
+      if (Object.hasOwn(depths, node.name)) {
+        const explicit: unknown = depths[node.name];
+        checkDepth(conv, explicit, node.name);
+        depth = explicit;
+      } else if (c0 !== undefined) {
+        depth = adaptiveDepth(conv, c0);
+      }
+      if (depth === 0) return [node];
+      const { outChannels, kernelSize, stride, padding } = node.attrs;
+      const bias = !normalised.has(node.name);
+      return [{ ...node, attrs: { op: 'comp-conv', outChannels, kernelSize, stride, padding, depth, shuffleGroups, inner, bias } }];
+    },
+    c0 === undefined ? `CompConv-${graph.name}` : `CompConv${c0}-${graph.name}`,
+  );
+}
+
+function isPlainConv(node: Node): node is Node<Conv2dAttrs> {
+  return node.attrs.op === 'conv2d' && node.attrs.groups === 1;
+}

@@ -1,0 +1,15 @@
+/** The graph's one input, `[N, H, W, C]`. */
+import { checkImageShape, type ImageShape } from '../tensor/image-shape.ts';
+import type { OpDefinition } from './node.ts';
+
+export interface InputAttrs {
+  readonly op: 'input';
+  readonly shape: ImageShape;
+}
+
+export const input: OpDefinition<InputAttrs> = {
+  inferShape({ shape }, _inputs, where) {
+    checkImageShape(shape, where);
+    return shape;
+  },
+};

@@ -1,0 +1,61 @@
+/**
+ * What a graph is made of: nodes, each one op with its attributes, its inputs by name, and one output that carries the
+ * node's name. Plain data; `ops.ts` says what each op means.
+ */
+import type { ImageShape } from '../tensor/image-shape.ts';
+import type { InputAttrs } from './input.ts';
+import type { Conv2dAttrs } from './conv2d.ts';
+import type { DepthwiseConv2dAttrs } from './depthwise-conv2d.ts';
+import type { CompConvAttrs } from './comp-conv.ts';
+import type { BatchNormAttrs } from './batch-norm.ts';
+import type { ChannelBiasAttrs } from './channel-bias.ts';
+import type { ReluAttrs } from './relu.ts';
+import type { AddAttrs } from './add.ts';
+import type { ChannelSliceAttrs } from './channel-slice.ts';
+import type { ChannelConcatAttrs } from './channel-concat.ts';
+import type { ChannelShuffleAttrs } from './channel-shuffle.ts';
+import type { MaxPoolAttrs } from './max-pool.ts';
+import type { AvgPoolAttrs } from './avg-pool.ts';
+import type { LinearAttrs } from './linear.ts';
+import type { SoftmaxAttrs } from './softmax.ts';
+
+export type OpAttrs =
+  | InputAttrs
+  | Conv2dAttrs
+  | DepthwiseConv2dAttrs
+  | CompConvAttrs
+  | BatchNormAttrs
+  | ChannelBiasAttrs
+  | ReluAttrs
+  | AddAttrs
+  | ChannelSliceAttrs
+  | ChannelConcatAttrs
+  | ChannelShuffleAttrs
+  | MaxPoolAttrs
+  | AvgPoolAttrs
+  | LinearAttrs
+  | SoftmaxAttrs;
+
+export type OpName = OpAttrs['op'];
+export type AttrsOf<K extends OpName> = Extract<OpAttrs, { op: K }>;
+
+export interface Node<A extends OpAttrs = OpAttrs> {
+  /** Unique in its graph; torchvision's module name where there is one. Prefix of the node's parameter names. */
+  readonly name: string;
+  readonly attrs: A;
+  /** Names of the nodes whose outputs this one reads. */
+  readonly inputs: readonly string[];
+}
+
+/** One parameter of an op: the suffix after the node's name (`.weight`) and its shape in PyTorch's order. */
+export type Param = readonly [suffix: string, shape: readonly number[]];
+
+/** What an op is. `inputs` are the shapes of the node's inputs; `where` names the node in messages. */
+export interface OpDefinition<A extends OpAttrs> {
+  /** Shape of the output. @throws invalid-graph if the inputs do not fit. */
+  inferShape(attrs: A, inputs: readonly ImageShape[], where: string): ImageShape;
+  /** Parameters it reads from the weights; none if absent. */
+  params?(attrs: A, inputs: readonly ImageShape[]): Param[];
+  /** Multiply-accumulates by the formula of the spec; 0 if absent (pooling, adds and copies are not counted). */
+  macs?(attrs: A, inputs: readonly ImageShape[], output: ImageShape): number;
+}

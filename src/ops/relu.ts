@@ -1,0 +1,12 @@
+/** `max(x, 0)`. */
+import type { OpDefinition } from './node.ts';
+
+export interface ReluAttrs {
+  readonly op: 'relu';
+}
+
+export const relu: OpDefinition<ReluAttrs> = {
+  inferShape(_attrs, [x]) {
+    return x;
+  },
+};

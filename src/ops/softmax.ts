@@ -1,0 +1,12 @@
+/** `exp(x - max) / sum` over the channels of each pixel. */
+import type { OpDefinition } from './node.ts';
+
+export interface SoftmaxAttrs {
+  readonly op: 'softmax';
+}
+
+export const softmax: OpDefinition<SoftmaxAttrs> = {
+  inferShape(_attrs, [x]) {
+    return x;
+  },
+};

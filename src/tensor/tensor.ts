@@ -1,0 +1,38 @@
+/**
+ * A tensor on the host: dense, row-major float32, dimensions in PyTorch's order (`[N, C, H, W]` images, `[O, I, kh, kw]`
+ * convolution weights, `[O, I]` matrices). What is on the GPU is laid out by `channel-layout.ts` instead.
+ */
+import { CompConvError } from '../errors.ts';
+
+export interface Tensor {
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+}
+
+/** Number of elements of a shape; 1 for a scalar. */
+export function elementCount(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
+}
+
+/** Builds a tensor after checking that `data` holds exactly the elements of `shape`. @throws invalid-argument */
+export function tensor(shape: readonly number[], data: Float32Array): Tensor {
+  if (!shape.every((size) => Number.isInteger(size) && size >= 0)) {
+    throw new CompConvError('invalid-argument', `tensor: sizes must be non-negative integers, got ${formatShape(shape)}`);
+  }
+  if (elementCount(shape) !== data.length) {
+    throw new CompConvError(
+      'invalid-argument',
+      `tensor: shape ${formatShape(shape)} needs ${elementCount(shape)} elements, got ${data.length}`,
+    );
+  }
+  return { shape, data };
+}
+
+/** `[1, 3, 224, 224]`. */
+export function formatShape(shape: readonly number[]): string {
+  return `[${shape.join(', ')}]`;
+}
+
+export function sameShape(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((size, i) => size === b[i]);
+}
