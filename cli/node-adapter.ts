@@ -1,0 +1,139 @@
+/**
+ * WebGPU in Node: opens Dawn (the `webgpu` package) and finds the best adapter there is, a GPU if possible, else a
+ * software driver. The command line and the tests share it.
+ */
+
+import { CompConvError } from '../src/errors.ts';
+import { userDriverChoice, vulkanDrivers } from './vulkan-driver.ts';
+
+export interface NodeGpuOptions {
+  /** Dawn's start-up flags, for example `enable-dawn-features=allow_unsafe_apis`. */
+  flags?: readonly string[];
+}
+
+export interface NodeGpu {
+  gpu: GPU;
+  adapter: GPUAdapter;
+  /** For people, for example `swiftshader-device-subzero (google, swiftshader), software`. */
+  describe: string;
+  /** The adapter computes on the processor: right, but slow. */
+  isSoftware: boolean;
+  flags: string[];
+}
+
+/**
+ * Every GPU object made, for the life of the process: Node crashes when Dawn's object is collected while something
+ * still uses it. So there is nothing to close either; devices are destroyed by their owners.
+ */
+const kept: GPU[] = [];
+
+/** The GPU objects in use, by their flags: calls with the same flags share one. */
+const shared = new Map<string, GPU>();
+
+/** Calls run one after another, since each changes the environment for a moment. */
+let last: Promise<unknown> = Promise.resolve();
+
+/** Finds an adapter; also puts the WebGPU constants (`GPUBufferUsage` and the like) on `globalThis`. */
+export function openNodeGpu(options: NodeGpuOptions = {}): Promise<NodeGpu> {
+  const opened = last.then(() => open([...(options.flags ?? [])]));
+  last = opened.catch(() => {});
+  return opened;
+}
+
+async function open(flags: string[]): Promise<NodeGpu> {
+  const key = JSON.stringify(flags);
+  const known = shared.get(key);
+  const fresh = await known?.requestAdapter({ powerPreference: 'high-performance' });
+  if (known && fresh) return describeGpu(known, fresh, flags);
+
+  const { create, globals } = await importDawn();
+  for (const [name, value] of Object.entries(globals)) {
+    // Names of the DOM that Node has itself, such as Event, stay Node's.
+    if (!(name in globalThis)) Object.assign(globalThis, { [name]: value });
+  }
+
+  const tried: string[] = [];
+  for await (const driver of vulkanDrivers()) {
+    // Dawn asks the drivers once for each GPU object, at its first request. Put back, so that no child inherits it.
+    const restore = setEnvironment(driver.env);
+    try {
+      const gpu = create(flags);
+      kept.push(gpu);
+      const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
+      if (adapter) {
+        shared.set(key, gpu);
+        return describeGpu(gpu, adapter, flags);
+      }
+    } finally {
+      restore();
+    }
+    tried.push(driver.name);
+  }
+  throw new CompConvError('webgpu-unavailable', adviceWithoutAdapter(tried));
+}
+
+async function importDawn(): Promise<typeof import('webgpu')> {
+  try {
+    return await import('webgpu');
+  } catch (error) {
+    const reason = error instanceof Error ? error.message.split('\n')[0] : String(error);
+    throw new CompConvError(
+      'webgpu-unavailable',
+      `cannot load the npm package "webgpu" (WebGPU for Node): ${reason}. Install it with: npm install webgpu`,
+      { cause: error },
+    );
+  }
+}
+
+function setEnvironment(env: Record<string, string>): () => void {
+  const before = Object.keys(env).map((name) => [name, process.env[name]] as const);
+  Object.assign(process.env, env);
+  return () => {
+    for (const [name, value] of before) {
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+    }
+  };
+}
+
+function describeGpu(gpu: GPU, adapter: GPUAdapter, flags: string[]): NodeGpu {
+  return {
+    gpu,
+    adapter,
+    describe: describeAdapter(adapter.info),
+    isSoftware: isSoftwareAdapter(adapter.info),
+    flags,
+  };
+}
+
+/** Whether an adapter runs on the processor: SwiftShader, Mesa's llvmpipe (lavapipe), Windows' WARP. */
+export function isSoftwareAdapter(info: GPUAdapterInfo): boolean {
+  const names = `${info.vendor} ${info.architecture} ${info.device} ${info.description}`;
+  return Boolean(info.isFallbackAdapter) || /swiftshader|llvmpipe|lavapipe|\bwarp\b|basic render/i.test(names);
+}
+
+/** One line for people. Browsers leave most fields empty. */
+export function describeAdapter(info: GPUAdapterInfo): string {
+  const makers = [info.vendor, info.architecture].filter(Boolean).join(', ');
+  const name = (info.device || info.description).replace(/-+$/, '');
+  const what = name && makers ? `${name} (${makers})` : name || makers || 'unnamed adapter';
+  return isSoftwareAdapter(info) ? `${what}, software` : what;
+}
+
+function adviceWithoutAdapter(tried: string[]): string {
+  const choice = userDriverChoice();
+  if (choice && tried.length) {
+    const setting = `${choice}=${process.env[choice]}`;
+    return `no WebGPU adapter: the Vulkan driver chosen by ${setting} gives none; correct or unset it`;
+  }
+  if (process.platform !== 'linux') {
+    return 'no WebGPU adapter: the system offers no GPU that Dawn can use; update the graphics driver';
+  }
+  const what = tried.length
+    ? `no Vulkan driver gives one (tried: ${tried.join(', ')})`
+    : 'there is no Vulkan loader (libvulkan.so.1)';
+  return (
+    `no WebGPU adapter: ${what}. Install the GPU's Vulkan driver and the loader (Debian, Ubuntu: libvulkan1), or, to ` +
+    `compute on the processor, Mesa's lavapipe 24 or newer (mesa-vulkan-drivers) or the npm package @sparticuz/chromium`
+  );
+}

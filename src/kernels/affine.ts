@@ -1,0 +1,43 @@
+/**
+ * Biases and BatchNorms as one scale and shift per channel, computed at load in float64 and folded into weights or
+ * handed to an epilogue.
+ */
+import type { Weights } from '../weights/weights.ts';
+
+export type AffineTerm =
+  /** Adds `<param>` `[C]`. */
+  | { readonly kind: 'bias'; readonly param: string }
+  /** The BatchNorm whose parameters are `<node>.weight`, `.bias`, `.running_mean`, `.running_var`. */
+  | { readonly kind: 'batch-norm'; readonly node: string; readonly epsilon: number };
+
+export interface Affine {
+  readonly scale: Float64Array;
+  readonly shift: Float64Array;
+}
+
+/** Composes terms, in order, into `x * scale + shift`. */
+export function evaluateAffine(terms: readonly AffineTerm[], channels: number, weights: Weights): Affine {
+  const scale = new Float64Array(channels).fill(1);
+  const shift = new Float64Array(channels);
+  for (const term of terms) {
+    if (term.kind === 'bias') {
+      const bias = weights.get(term.param).data;
+      for (let c = 0; c < channels; c++) shift[c] += bias[c];
+      continue;
+    }
+    const [gamma, beta, mean, variance] = ['weight', 'bias', 'running_mean', 'running_var'].map(
+      (part) => weights.get(`${term.node}.${part}`).data,
+    );
+    for (let c = 0; c < channels; c++) {
+      const factor = gamma[c] / Math.sqrt(variance[c] + term.epsilon);
+      scale[c] *= factor;
+      shift[c] = (shift[c] - mean[c]) * factor + beta[c];
+    }
+  }
+  return { scale, shift };
+}
+
+/** One line for a printed plan: `bn1`, `+fc.bias`. */
+export function printAffine(terms: readonly AffineTerm[]): string {
+  return terms.map((term) => (term.kind === 'bias' ? `+${term.param}` : term.node)).join(' ');
+}

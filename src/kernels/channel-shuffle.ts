@@ -1,0 +1,42 @@
+/** ShuffleNet's channel shuffle, with epilogue. */
+import code from '../../shaders/channel-shuffle.wgsl?raw';
+import { channelVectors } from '../tensor/channel-layout.ts';
+import type { ChannelShuffleAttrs } from '../ops/channel-shuffle.ts';
+import { affineEpilogue, epilogueFlags, residualRef, vectorCount } from './epilogue.ts';
+import { linearWorkgroups, type FusedOp, type Kernel, type KernelLimits, type Lowered } from './kernel.ts';
+
+export const channelShuffleKernel: Kernel = {
+  name: 'channel-shuffle',
+  code,
+  bindings: ['x', 'affine', 'residual', 'y'],
+  sizes: ['channels', 'groups', 'groupChannels', 'vectors', 'outputs', 'affine', 'residual', 'relu'],
+};
+
+export function lowerChannelShuffle(op: FusedOp<ChannelShuffleAttrs>, limits: KernelLimits): Lowered {
+  const { groups } = op.attrs;
+  const affine = affineEpilogue(op);
+  const channels = op.output.c;
+  const outputs = vectorCount(op.output);
+  return {
+    constants: affine.constants,
+    dispatches: [
+      {
+        label: op.name,
+        kernel: channelShuffleKernel,
+        overrides: {},
+        sizes: {
+          channels,
+          groups,
+          groupChannels: channels / groups,
+          vectors: channelVectors(channels),
+          outputs,
+          affine: affine.flag,
+          ...epilogueFlags(op),
+        },
+        buffers: [{ value: op.inputs[0] }, affine.ref, residualRef(op), { value: op.name }],
+        workgroups: linearWorkgroups(outputs, limits),
+        macs: 0,
+      },
+    ],
+  };
+}

@@ -1,0 +1,72 @@
+/** Depthwise convolution of the first channels of its input; weights `[k, k, outVectors]` vec4. */
+import code from '../../shaders/depthwise-conv2d.wgsl?raw';
+import { channelPitch, channelVectors } from '../tensor/channel-layout.ts';
+import type { DepthwiseConv2dAttrs } from '../ops/depthwise-conv2d.ts';
+import { evaluateAffine } from './affine.ts';
+import { affineParams, biasConstant, BYTES_PER_ELEMENT, type Constant } from './constants.ts';
+import { epilogueFlags, residualRef, vectorCount } from './epilogue.ts';
+import { linearWorkgroups, type FusedOp, type Kernel, type KernelLimits, type Lowered } from './kernel.ts';
+
+export const depthwiseConv2dKernel: Kernel = {
+  name: 'depthwise-conv2d',
+  code,
+  bindings: ['x', 'weights', 'bias', 'residual', 'y'],
+  sizes: [
+    'inHeight', 'inWidth', 'inVectors', 'outHeight', 'outWidth', 'outVectors', 'outputs', 'kernelSize', 'stride',
+    'padding', 'residual', 'relu',
+  ],
+};
+
+export function lowerDepthwiseConv2d(op: FusedOp<DepthwiseConv2dAttrs>, limits: KernelLimits): Lowered {
+  const { output } = op;
+  const { kernelSize, stride, padding } = op.attrs;
+  const [x] = op.inputShapes;
+  const outVectors = channelVectors(output.c);
+  const outputs = vectorCount(output);
+  const weights = weightConstant(op);
+  const bias = biasConstant(op.name, op.affine, output.c, outVectors);
+  return {
+    constants: [weights, bias],
+    dispatches: [
+      {
+        label: op.name,
+        kernel: depthwiseConv2dKernel,
+        overrides: {},
+        sizes: {
+          inHeight: x.h,
+          inWidth: x.w,
+          inVectors: channelVectors(x.c),
+          outHeight: output.h,
+          outWidth: output.w,
+          outVectors,
+          outputs,
+          kernelSize,
+          stride,
+          padding,
+          ...epilogueFlags(op),
+        },
+        buffers: [{ value: op.inputs[0] }, { constant: weights.key }, { constant: bias.key }, residualRef(op), { value: op.name }],
+        workgroups: linearWorkgroups(outputs, limits),
+        macs: op.macs,
+      },
+    ],
+  };
+}
+
+function weightConstant(op: FusedOp<DepthwiseConv2dAttrs>): Constant {
+  const { kernelSize: k, channels } = op.attrs;
+  const param = `${op.source}.weight`;
+  const pitch = channelPitch(channels);
+  return {
+    key: `${op.name} weights ${k}x${k}`,
+    byteLength: k * k * pitch * BYTES_PER_ELEMENT,
+    params: [param, ...affineParams(op.affine)],
+    pack(weights, target) {
+      const { data } = weights.get(param);
+      const { scale } = evaluateAffine(op.affine, channels, weights);
+      for (let c = 0; c < channels; c++) {
+        for (let tap = 0; tap < k * k; tap++) target[tap * pitch + c] = data[c * k * k + tap] * scale[c];
+      }
+    },
+  };
+}

@@ -1,0 +1,60 @@
+/** The tables of kernels: every WGSL file, and for every op that has a kernel of its own how it becomes dispatches. */
+import type { OpAttrs } from '../ops/node.ts';
+import type { FusedOp, Kernel, KernelLimits, Lowered, PointwiseAttrs } from './kernel.ts';
+import { conv2dKernels, lowerConv2d } from './conv2d.ts';
+import { depthwiseConv2dKernel, lowerDepthwiseConv2d } from './depthwise-conv2d.ts';
+import { pointwiseKernel, lowerPointwise } from './pointwise.ts';
+import { channelSliceKernel, lowerChannelSlice } from './channel-slice.ts';
+import { channelConcatKernel, lowerChannelConcat } from './channel-concat.ts';
+import { channelShuffleKernel, lowerChannelShuffle } from './channel-shuffle.ts';
+import { maxPoolKernel, lowerMaxPool } from './max-pool.ts';
+import { avgPoolKernel, lowerAvgPool } from './avg-pool.ts';
+import { linearKernel, lowerLinear } from './linear.ts';
+import { softmaxKernel, lowerSoftmax } from './softmax.ts';
+
+export const kernels: readonly Kernel[] = [
+  ...conv2dKernels,
+  depthwiseConv2dKernel,
+  pointwiseKernel,
+  channelSliceKernel,
+  channelConcatKernel,
+  channelShuffleKernel,
+  maxPoolKernel,
+  avgPoolKernel,
+  linearKernel,
+  softmaxKernel,
+];
+
+/** Ops that become epilogues or are expanded before lowering; everything else has a kernel. */
+type Absorbed = 'input' | 'comp-conv' | 'batch-norm' | 'channel-bias' | 'relu' | 'add';
+/** Attributes of the ops that reach lowering. */
+export type KernelAttrs = Exclude<OpAttrs, { op: Absorbed }> | PointwiseAttrs;
+type KernelOpName = KernelAttrs['op'];
+
+const lowerings = {
+  conv2d: lowerConv2d,
+  'depthwise-conv2d': lowerDepthwiseConv2d,
+  pointwise: lowerPointwise,
+  'channel-slice': lowerChannelSlice,
+  'channel-concat': lowerChannelConcat,
+  'channel-shuffle': lowerChannelShuffle,
+  'max-pool': lowerMaxPool,
+  'avg-pool': lowerAvgPool,
+  linear: lowerLinear,
+  softmax: lowerSoftmax,
+} satisfies { [K in KernelOpName]: (op: FusedOp<Extract<KernelAttrs, { op: K }>>, limits: KernelLimits) => Lowered };
+
+/** Dispatches and constants of one op. @throws limit-exceeded */
+export function lower(op: FusedOp<KernelAttrs>, limits: KernelLimits): Lowered {
+  return (lowerings[op.attrs.op] as (op: FusedOp<KernelAttrs>, limits: KernelLimits) => Lowered)(op, limits);
+}
+
+/** Ops whose kernel has an epilogue: affine, residual, ReLU. */
+export const opsWithEpilogue: ReadonlySet<KernelOpName> = new Set([
+  'conv2d',
+  'depthwise-conv2d',
+  'pointwise',
+  'channel-concat',
+  'channel-shuffle',
+  'linear',
+]);

@@ -1,0 +1,85 @@
+/**
+ * Fully connected layer. Weights larger than one binding (VGG16's first has 411 MB, the default limit is 128 MiB) are
+ * split by ranges of outputs, one dispatch each.
+ */
+import code from '../../shaders/linear.wgsl?raw';
+import { CompConvError } from '../errors.ts';
+import { LANES, channelPitch, channelVectors } from '../tensor/channel-layout.ts';
+import type { LinearAttrs } from '../ops/linear.ts';
+import { evaluateAffine } from './affine.ts';
+import { affineParams, biasConstant, BYTES_PER_VECTOR, type Constant } from './constants.ts';
+import { epilogueFlags, residualRef } from './epilogue.ts';
+import type { Dispatch, FusedOp, Kernel, KernelLimits, Lowered } from './kernel.ts';
+
+/** Output vec4s of one workgroup. */
+const WORKGROUP_VECTORS = 8;
+
+export const linearKernel: Kernel = {
+  name: 'linear',
+  code,
+  bindings: ['x', 'weights', 'bias', 'residual', 'y'],
+  sizes: ['inVectors', 'outVectors', 'firstVector', 'rangeVectors', 'residual', 'relu'],
+};
+
+/** `[N, H, W, C]` to `[N, 1, 1, outFeatures]`. @throws limit-exceeded if not even four outputs' weights fit a binding. */
+export function lowerLinear(op: FusedOp<LinearAttrs>, limits: KernelLimits): Lowered {
+  const [x] = op.inputShapes;
+  const inVectors = x.h * x.w * channelVectors(x.c);
+  const outVectors = channelVectors(op.output.c);
+  const maxRange = Math.floor(limits.maxStorageBufferBindingSize / (inVectors * LANES * BYTES_PER_VECTOR));
+  if (maxRange < 1) {
+    throw new CompConvError(
+      'limit-exceeded',
+      `${op.name}: four outputs need ${inVectors * LANES * BYTES_PER_VECTOR} bytes of weights, but this adapter binds at most ` +
+        `${limits.maxStorageBufferBindingSize}; use a smaller input`,
+    );
+  }
+  // Equal ranges, so that the last dispatch is no straggler.
+  const ranges = Math.ceil(outVectors / maxRange);
+  const rangeSize = Math.ceil(outVectors / ranges);
+  const constants: Constant[] = [];
+  const dispatches: Dispatch[] = [];
+  for (let firstVector = 0; firstVector < outVectors; firstVector += rangeSize) {
+    const rangeVectors = Math.min(rangeSize, outVectors - firstVector);
+    const weights = weightConstant(op, firstVector, rangeVectors);
+    const bias = biasConstant(op.name, op.affine, op.output.c, rangeVectors, firstVector * LANES);
+    constants.push(weights, bias);
+    dispatches.push({
+      label: op.name,
+      kernel: linearKernel,
+      overrides: {},
+      sizes: { inVectors, outVectors, firstVector, rangeVectors, ...epilogueFlags(op) },
+      buffers: [{ value: op.inputs[0] }, { constant: weights.key }, { constant: bias.key }, residualRef(op), { value: op.name }],
+      workgroups: [Math.ceil(rangeVectors / WORKGROUP_VECTORS), op.output.n, 1],
+      macs: op.output.n * x.h * x.w * x.c * Math.min(rangeVectors * LANES, op.output.c - firstVector * LANES),
+    });
+  }
+  return { constants, dispatches };
+}
+
+/** Weights `[4 inVectors, 4 rangeVectors]` from PyTorch's `[O, C H W]`; rows in the order of NHWC memory. */
+function weightConstant(op: FusedOp<LinearAttrs>, firstVector: number, rangeVectors: number): Constant {
+  const { h, w, c } = op.inputShapes[0];
+  const param = `${op.source}.weight`;
+  const pitch = channelPitch(c);
+  const columns = rangeVectors * LANES;
+  const first = firstVector * LANES;
+  const outputs = Math.min(columns, op.output.c - first);
+  return {
+    key: `${op.name} weights ${h}x${w} ${firstVector}+${rangeVectors}`,
+    byteLength: h * w * pitch * rangeVectors * BYTES_PER_VECTOR,
+    params: [param, ...affineParams(op.affine)],
+    pack(weights, target) {
+      const { data } = weights.get(param);
+      const { scale } = evaluateAffine(op.affine, op.output.c, weights);
+      for (let o = 0; o < outputs; o++) {
+        let source = (first + o) * c * h * w;
+        for (let channel = 0; channel < c; channel++) {
+          for (let pixel = 0; pixel < h * w; pixel++) {
+            target[(pixel * pitch + channel) * columns + o] = data[source++] * scale[first + o];
+          }
+        }
+      }
+    },
+  };
+}

@@ -1,0 +1,91 @@
+/**
+ * A plan: everything an inference does, as data. Dispatches in order, the constants they read, the buffers their values
+ * share. It can be printed, counted, compared and tested without a GPU.
+ */
+import { formatImageShape, type ImageShape } from '../tensor/image-shape.ts';
+import type { Constant } from '../kernels/constants.ts';
+import type { BufferRef, Dispatch } from '../kernels/kernel.ts';
+import type { Memory } from './memory.ts';
+
+export interface Plan {
+  /** Name of the network. */
+  readonly name: string;
+  /** Name of the schedule that made it. */
+  readonly schedule: string;
+  readonly input: string;
+  readonly output: string;
+  /** Shape of every value that has a buffer, `[N, H, W, C]`. */
+  readonly shapes: ReadonlyMap<string, ImageShape>;
+  readonly dispatches: readonly Dispatch[];
+  readonly constants: ReadonlyMap<string, Constant>;
+  readonly memory: Memory;
+}
+
+/** Counts of a plan, with units in the names. */
+export interface PlanSummary {
+  readonly dispatches: number;
+  /** Dispatches by kernel. */
+  readonly dispatchesByKernel: Readonly<Record<string, number>>;
+  /** Distinct pipelines to compile. */
+  readonly pipelines: number;
+  readonly macs: number;
+  readonly activationBytes: number;
+  readonly activationLowerBoundBytes: number;
+  readonly constantBytes: number;
+}
+
+/** Tells equal pipelines apart from different ones. */
+export function pipelineKey({ kernel, overrides }: Dispatch): string {
+  return [kernel.name, ...Object.entries(overrides).map(([name, value]) => `${name}=${value}`)].join(' ');
+}
+
+export function summarizePlan({ dispatches, constants, memory }: Plan): PlanSummary {
+  const dispatchesByKernel: Record<string, number> = {};
+  for (const { kernel } of dispatches) dispatchesByKernel[kernel.name] = (dispatchesByKernel[kernel.name] ?? 0) + 1;
+  const sum = (numbers: Iterable<number>) => [...numbers].reduce((total, value) => total + value, 0);
+  return {
+    dispatches: dispatches.length,
+    dispatchesByKernel,
+    pipelines: new Set(dispatches.map(pipelineKey)).size,
+    macs: sum(dispatches.map(({ macs }) => macs)),
+    activationBytes: sum(memory.bufferBytes),
+    activationLowerBoundBytes: memory.lowerBoundBytes,
+    constantBytes: sum([...constants.values()].map(({ byteLength }) => byteLength)),
+  };
+}
+
+/** The plan as text: one dispatch per line with what it reads and writes, then memory. */
+export function printPlan(plan: Plan): string {
+  const { dispatches, memory } = plan;
+  const summary = summarizePlan(plan);
+  const value = (name: string) => `${name}@${memory.bufferOf.get(name)}`;
+  const rows = dispatches.map((dispatch, index) => {
+    const values = dispatch.buffers.filter((ref): ref is Extract<BufferRef, { value: string }> => 'value' in ref).map((ref) => ref.value);
+    const output = values[values.length - 1];
+    const inputs = [...new Set(values.slice(0, -1))];
+    const finish = [dispatch.sizes.affine ? 'affine' : '', dispatch.sizes.residual ? 'residual' : '', dispatch.sizes.relu ? 'relu' : ''];
+    return [
+      String(index),
+      dispatch.kernel.name,
+      `${value(output)} ${formatImageShape(plan.shapes.get(output)!)}`,
+      `<- ${inputs.map(value).join(', ')}`,
+      finish.filter(Boolean).join(' '),
+      `${dispatch.workgroups.join('x')} workgroups`,
+      dispatch.macs > 0 ? `${dispatch.macs} MACs` : '',
+    ];
+  });
+  return [
+    `${plan.name}, schedule ${plan.schedule}: ${formatImageShape(plan.shapes.get(plan.input)!)} -> ${formatImageShape(plan.shapes.get(plan.output)!)}`,
+    `input ${value(plan.input)}, output ${value(plan.output)}; value@buffer`,
+    ...alignColumns(rows),
+    `${summary.dispatches} dispatches, ${summary.pipelines} pipelines, ${summary.macs} MACs`,
+    `activations ${summary.activationBytes} bytes in ${memory.bufferBytes.length} buffers (lower bound ${memory.lowerBoundBytes}), ` +
+      `constants ${summary.constantBytes} bytes`,
+    '',
+  ].join('\n');
+}
+
+function alignColumns(rows: readonly (readonly string[])[]): string[] {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+  return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column])).join('  ').trimEnd());
+}

@@ -1,0 +1,328 @@
+/**
+ * Reads and writes `.safetensors`: 8 bytes of header length, a JSON header, then the tensors' bytes, little-endian.
+ *
+ * The idea: the file is hostile until its header is checked as a whole; after that every tensor is a range of bytes
+ * that belongs to it alone, decoded when it is asked for. Names live in Maps: `__proto__` is a name like any other.
+ *
+ * Where the format's description and Hugging Face's reader differ, the stricter one holds: duplicate keys and a header
+ * that does not start with `{` are rejected, and so are holes, overlaps and bytes after the last tensor. A tensor at an
+ * offset that is no multiple of its element size is accepted, as there, and copied. Stricter than both: at most 8
+ * dimensions, tensor entries and metadata as objects only, sizes below 2^53. Looser in one thing: `1.0` is an integer to
+ * JSON.parse. Types other than F32, F16 and BF16 are checked but not decoded; nothing is fetched or streamed here.
+ */
+import { CompConvError } from '../errors.ts';
+import { elementCount, formatShape, type Tensor } from '../tensor/tensor.ts';
+import { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from './half.ts';
+import type { Weights } from './weights.ts';
+
+export interface SafetensorsFile extends Weights {
+  /** The file's `__metadata__`; empty if it has none. */
+  readonly metadata: ReadonlyMap<string, string>;
+  /** The stored type of every tensor as the format spells it: `F32`, `I64`, ... Same names and order as `shapes`. */
+  readonly dtypes: ReadonlyMap<string, string>;
+  /**
+   * Decodes one tensor to float32. An F32 tensor may alias the file's bytes: do not write to it.
+   * @throws invalid-argument for a name that is not in `shapes`; invalid-weights for a type other than F32, F16, BF16.
+   */
+  get(name: string): Tensor;
+}
+
+/** What `writeSafetensors` can store. */
+export type WritableDtype = 'F32' | 'F16' | 'BF16';
+
+const METADATA = '__metadata__';
+const MAX_HEADER_BYTES = 100_000_000;
+const MAX_DIMENSIONS = 8;
+
+/** Bits per element of every type the format has. */
+const DTYPE_BITS: ReadonlyMap<string, number> = new Map([
+  ['BOOL', 8], ['U8', 8], ['I8', 8], ['I16', 16], ['U16', 16], ['I32', 32], ['U32', 32], ['I64', 64], ['U64', 64],
+  ['F4', 4], ['F6_E2M3', 6], ['F6_E3M2', 6], ['F8_E5M2', 8], ['F8_E4M3', 8], ['F8_E8M0', 8], ['F8_E4M3FNUZ', 8],
+  ['F8_E5M2FNUZ', 8], ['F16', 16], ['BF16', 16], ['F32', 32], ['F64', 64], ['C64', 64],
+]);
+
+interface Entry {
+  readonly name: string;
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly begin: number;
+  readonly end: number;
+}
+
+/**
+ * Checks a whole file's header; tensors are decoded later, by `get`, and listed in the order of their bytes. The bytes
+ * must not change while the result is in use. Takes time linear in the header, n log n in its tensors.
+ * @see https://github.com/huggingface/safetensors#format
+ * @throws invalid-file for anything but a well-formed file.
+ */
+export function parseSafetensors(file: Uint8Array): SafetensorsFile {
+  // A plain Uint8Array: `slice` of a Node Buffer would not copy.
+  const bytes = new Uint8Array(file.buffer, file.byteOffset, file.byteLength);
+  const headerLength = readHeaderLength(bytes);
+  const header = parseHeader(bytes.slice(8, 8 + headerLength));
+  const data = bytes.subarray(8 + headerLength);
+
+  const metadata = readMetadata(header);
+  const entries = Object.entries(header)
+    .filter(([name]) => name !== METADATA)
+    .map(([name, entry]) => readEntry(name, entry, data.length))
+    .sort((a, b) => a.begin - b.begin || a.end - b.end);
+  checkCoverage(entries, data.length);
+
+  const byName = new Map(entries.map((entry) => [entry.name, entry]));
+  return {
+    metadata,
+    shapes: new Map(entries.map(({ name, shape }) => [name, shape])),
+    dtypes: new Map(entries.map(({ name, dtype }) => [name, dtype])),
+    get(name) {
+      const entry = byName.get(name);
+      if (!entry) throw new CompConvError('invalid-argument', `safetensors: the file has no tensor ${show(name)}`);
+      return { shape: entry.shape, data: decode(entry, data.subarray(entry.begin, entry.end)) };
+    },
+  };
+}
+
+/**
+ * Writes a file that any reader of the format takes: tensors in the given order, without gaps, the header padded to a
+ * multiple of 8 bytes. Values are rounded to nearest, ties to even, where `dtype` is F16 or BF16.
+ * @throws invalid-argument for a name given twice or called `__metadata__`, text that is no valid Unicode, metadata
+ *   that is not strings, a shape that does not fit its data or has more than 8 dimensions, a header above 100 MB.
+ */
+export function writeSafetensors(
+  tensors: Iterable<readonly [string, Tensor]>,
+  metadata?: Readonly<Record<string, string>>,
+  dtype: WritableDtype = 'F32',
+): Uint8Array<ArrayBuffer> {
+  const refuse = (problem: string): never => {
+    throw new CompConvError('invalid-argument', `writeSafetensors: ${problem}`);
+  };
+  if (!['F32', 'F16', 'BF16'].includes(dtype)) refuse(`cannot write ${show(dtype)}, only F32, F16, BF16`);
+  const text = (value: unknown): string => {
+    if (typeof value !== 'string') return refuse(`names and metadata must be strings, got ${show(value)}`);
+    // Readers of UTF-8 refuse them.
+    if (/\p{Surrogate}/u.test(value)) refuse(`${show(value)} has an unpaired surrogate`);
+    return JSON.stringify(value);
+  };
+  // Built as text: an object would reorder names like "0" and swallow "__proto__".
+  const fields: string[] = [];
+  if (metadata !== undefined) {
+    const pairs = Object.entries(metadata).map(([key, value]) => `${text(key)}:${text(value)}`);
+    fields.push(`"${METADATA}":{${pairs.join(',')}}`);
+  }
+  const elementBytes = dtype === 'F32' ? 4 : 2;
+  const list = [...tensors];
+  const names = new Set<string>();
+  let offset = 0;
+  for (const [name, { shape, data }] of list) {
+    if (name === METADATA) refuse(`a tensor cannot be called ${METADATA}: the format keeps that name for itself`);
+    if (names.has(name)) refuse(`two tensors are called ${show(name)}`);
+    names.add(name);
+    if (shape.length > MAX_DIMENSIONS || !shape.every(isSize) || elementCount(shape) !== data.length) {
+      refuse(`${show(name)}: shape ${formatShape(shape)} does not fit ${data.length} values, or is no shape`);
+    }
+    const end = offset + data.length * elementBytes;
+    fields.push(`${text(name)}:{"dtype":"${dtype}","shape":[${shape.join(',')}],"data_offsets":[${offset},${end}]}`);
+    offset = end;
+  }
+  const json = new TextEncoder().encode(`{${fields.join(',')}}`);
+  const headerLength = Math.ceil(json.length / 8) * 8;
+  if (headerLength > MAX_HEADER_BYTES) refuse(`the header takes ${headerLength} bytes, the format allows 100 MB`);
+
+  const bytes = new Uint8Array(8 + headerLength + offset);
+  new DataView(bytes.buffer).setUint32(0, headerLength, true);
+  bytes.fill(0x20, 8 + json.length, 8 + headerLength);
+  bytes.set(json, 8);
+  let position = 8 + headerLength;
+  for (const [, { data }] of list) {
+    const stored = dtype === 'F32' ? data : dtype === 'F16' ? f32ToF16(data) : f32ToBf16(data);
+    const raw = new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength);
+    bytes.set(swapOnBigEndian(raw, elementBytes), position);
+    position += raw.length;
+  }
+  return bytes;
+}
+
+function readHeaderLength(bytes: Uint8Array): number {
+  if (bytes.length < 8) {
+    malformed(`the file has ${bytes.length} bytes, fewer than the 8 of the header's length; is it complete?`);
+  }
+  const length = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);
+  if (length > BigInt(MAX_HEADER_BYTES)) {
+    malformed(`the header claims ${length} bytes, above the format's 100 MB; is this a .safetensors file?`);
+  }
+  if (length === 0n) malformed('the header claims 0 bytes; is this a .safetensors file?');
+  if (length > BigInt(bytes.length - 8)) {
+    malformed(`the header claims ${length} bytes, but only ${bytes.length - 8} follow; is the file complete?`);
+  }
+  return Number(length);
+}
+
+function parseHeader(bytes: Uint8Array): Readonly<Record<string, unknown>> {
+  if (bytes[0] !== 0x7b) {
+    malformed(`the header starts with byte ${bytes[0]}, not with "{"; is this a .safetensors file?`);
+  }
+  let json: string;
+  try {
+    json = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (cause) {
+    return malformed('the header is not valid UTF-8', cause);
+  }
+  let header: Record<string, unknown>;
+  try {
+    // Text that starts with "{" is an object or an error.
+    header = JSON.parse(json) as Record<string, unknown>;
+  } catch (cause) {
+    return malformed(`the header is not valid JSON: ${(cause as Error).message}`, cause);
+  }
+  checkUniqueKeys(json);
+  return header;
+}
+
+/**
+ * JSON.parse keeps the last of several equal keys without a word; the format forbids them. Needs valid JSON. Looks at
+ * the header's own keys and those one level below; deeper ones belong to fields that nothing reads.
+ */
+function checkUniqueKeys(json: string): void {
+  const QUOTE = 0x22;
+  const BACKSLASH = 0x5c;
+  const levels = [new Set<string>(), new Set<string>()];
+  let depth = 0;
+  for (let i = 0; i < json.length; i++) {
+    const code = json.charCodeAt(i);
+    if (code === 0x7b || code === 0x5b) {
+      levels[depth]?.clear();
+      depth++;
+    } else if (code === 0x7d || code === 0x5d) {
+      depth--;
+    } else if (code === QUOTE) {
+      const start = i++;
+      let escaped = false;
+      for (; json.charCodeAt(i) !== QUOTE; i++) {
+        if (json.charCodeAt(i) !== BACKSLASH) continue;
+        escaped = true;
+        i++;
+      }
+      const keys = levels[depth - 1];
+      if (!keys) continue;
+      let next = i + 1;
+      while (json.charCodeAt(next) <= 0x20) next++;
+      if (json[next] !== ':') continue;
+      const key = escaped ? (JSON.parse(json.slice(start, i + 1)) as string) : json.slice(start + 1, i);
+      if (keys.has(key)) malformed(`the header has the key ${show(key)} twice`);
+      keys.add(key);
+    }
+  }
+}
+
+function readMetadata(header: Readonly<Record<string, unknown>>): Map<string, string> {
+  if (!Object.hasOwn(header, METADATA)) return new Map();
+  const metadata = header[METADATA];
+  if (!isObject(metadata)) return malformed(`${METADATA} must be an object of strings, got ${show(metadata)}`);
+  const strings = new Map<string, string>();
+  for (const [key, value] of Object.entries(metadata)) {
+    if (typeof value !== 'string') return malformed(`${METADATA}: ${show(key)} must be a string, got ${show(value)}`);
+    strings.set(key, value);
+  }
+  return strings;
+}
+
+function readEntry(name: string, entry: unknown, dataLength: number): Entry {
+  const wrong = (problem: string): never => malformed(`tensor ${show(name)}: ${problem}`);
+  if (!isObject(entry)) return wrong(`expected an object, got ${show(entry)}`);
+  for (const field of ['dtype', 'shape', 'data_offsets']) {
+    if (!Object.hasOwn(entry, field)) wrong(`${field} is missing`);
+  }
+  const { dtype, shape, data_offsets: offsets } = entry;
+  const bits = typeof dtype === 'string' ? DTYPE_BITS.get(dtype) : undefined;
+  if (typeof dtype !== 'string' || bits === undefined) {
+    return wrong(`dtype must be one of ${[...DTYPE_BITS.keys()].join(', ')}, got ${show(dtype)}`);
+  }
+  if (!Array.isArray(shape) || !shape.every(isSize)) {
+    return wrong(`shape must be an array of non-negative integers below 2^53, got ${show(shape)}`);
+  }
+  if (shape.length > MAX_DIMENSIONS) {
+    wrong(`shape has ${shape.length} dimensions, at most ${MAX_DIMENSIONS} are supported`);
+  }
+  let length = bits;
+  for (const size of shape) {
+    length *= size;
+    if (!Number.isSafeInteger(length)) wrong(`shape ${show(shape)} of ${dtype} overflows`);
+  }
+  if (length % 8 !== 0) wrong(`shape ${show(shape)} of ${dtype} does not end on a whole byte`);
+  length /= 8;
+  if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isSize)) {
+    return wrong(`data_offsets must be two non-negative integers below 2^53, got ${show(offsets)}`);
+  }
+  const [begin, end] = offsets;
+  const range = `data_offsets ${show(offsets)}`;
+  if (begin > end) wrong(`${range} end before they begin`);
+  if (end > dataLength) wrong(`${range} end beyond the ${dataLength} bytes of data; is the file complete?`);
+  if (end - begin !== length) {
+    wrong(`${range} span ${end - begin} bytes, but shape ${show(shape)} of ${dtype} takes ${length}`);
+  }
+  return { name, dtype, shape, begin, end };
+}
+
+/** Every byte of data belongs to exactly one tensor. Needs entries in the order of their bytes. */
+function checkCoverage(entries: readonly Entry[], dataLength: number): void {
+  let covered = 0;
+  for (const { name, begin, end } of entries) {
+    if (begin < covered) {
+      malformed(`tensor ${show(name)} begins at byte ${begin} of the data, inside another that ends at ${covered}`);
+    }
+    if (begin > covered) {
+      malformed(`bytes ${covered} to ${begin} of the data, before tensor ${show(name)}, belong to no tensor`);
+    }
+    covered = end;
+  }
+  if (covered !== dataLength) {
+    malformed(`bytes ${covered} to ${dataLength} of the data, after the last tensor, belong to no tensor`);
+  }
+}
+
+function decode({ name, dtype }: Entry, raw: Uint8Array): Float32Array {
+  if (dtype !== 'F32' && dtype !== 'F16' && dtype !== 'BF16') {
+    throw new CompConvError(
+      'invalid-weights',
+      `safetensors: tensor ${show(name)} is ${dtype}; only F32, F16 and BF16 can be used as weights: convert it`,
+    );
+  }
+  const elementBytes = dtype === 'F32' ? 4 : 2;
+  const host = swapOnBigEndian(raw, elementBytes);
+  // Typed arrays need an aligned start; a copy has one.
+  const { buffer, byteOffset, length } = host.byteOffset % elementBytes === 0 ? host : host.slice();
+  if (dtype === 'F32') return new Float32Array(buffer, byteOffset, length / 4);
+  const bits = new Uint16Array(buffer, byteOffset, length / 2);
+  return dtype === 'F16' ? f16ToF32(bits) : bf16ToF32(bits);
+}
+
+/** The file's byte order is little-endian; a copy with every element's bytes reversed where the host's is not. */
+function swapOnBigEndian(bytes: Uint8Array, elementBytes: number): Uint8Array {
+  if (new Uint8Array(Uint16Array.of(1).buffer)[0] === 1) return bytes;
+  const swapped = bytes.slice();
+  for (let i = 0; i < swapped.length; i += elementBytes) swapped.subarray(i, i + elementBytes).reverse();
+  return swapped;
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isSize(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0 && !Object.is(value, -0);
+}
+
+/** A value for an error message, never long and never deep: it comes from a hostile file. */
+function show(value: unknown): string {
+  if (Array.isArray(value)) {
+    const items = value.slice(0, 10).map((item) => (Array.isArray(item) ? 'an array' : show(item)));
+    return `[${items.join(', ')}${value.length > 10 ? ', ...' : ''}]`;
+  }
+  if (typeof value === 'object' && value !== null) return 'an object';
+  if (typeof value !== 'string') return String(value);
+  return value.length > 100 ? `${JSON.stringify(value.slice(0, 100))}...` : JSON.stringify(value);
+}
+
+function malformed(problem: string, cause?: unknown): never {
+  throw new CompConvError('invalid-file', `safetensors: ${problem}`, { cause });
+}

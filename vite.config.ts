@@ -1,0 +1,72 @@
+/**
+ * Vite and Vitest. `vite` serves and builds the pages (`dist/page`), `vite build --mode cli` builds the command line
+ * into one file (`dist/cli.mjs`), and the tests fall into three projects by what they need.
+ */
+
+import { existsSync } from 'node:fs';
+import { defineConfig } from 'vitest/config';
+
+const GPU_TESTS = 'test/**/*.gpu.test.ts';
+const BROWSER_TESTS = 'test/**/*.browser.test.ts';
+const MINUTE = 60_000;
+
+export default defineConfig(({ mode }) => ({
+  // Relative addresses, so that the built page works in any folder of any server.
+  base: './',
+  // Found beforehand: a dependency discovered later reloads the page, in the middle of a test.
+  optimizeDeps: { include: ['wgpu-matrix'] },
+  ...(mode === 'cli' ? { ssr: { noExternal: true, external: ['webgpu', 'sharp'] } } : {}),
+  build: mode === 'cli' ? cliBuild() : pageBuild(),
+  test: {
+    projects: [
+      {
+        extends: true,
+        test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: [GPU_TESTS, BROWSER_TESTS] },
+      },
+      {
+        extends: true,
+        // One file at a time, each in a process of its own: Dawn holds its state for the whole process.
+        test: { name: 'gpu', include: [GPU_TESTS], ...oneByOne() },
+      },
+      {
+        extends: true,
+        // Run in Node; they drive a browser.
+        test: { name: 'browser', include: [BROWSER_TESTS], ...oneByOne() },
+      },
+    ],
+  },
+}));
+
+function pageBuild() {
+  return {
+    target: 'es2022',
+    outDir: 'dist/page',
+    emptyOutDir: true,
+    rolldownOptions: { input: ['index.html', 'bench/index.html'].filter((path) => existsSync(path)) },
+  };
+}
+
+function cliBuild() {
+  return {
+    target: 'node20',
+    ssr: 'cli/main.ts',
+    outDir: 'dist',
+    // The page lies in there too.
+    emptyOutDir: false,
+    copyPublicDir: false,
+    minify: false,
+    rolldownOptions: {
+      output: { entryFileNames: 'cli.mjs', banner: '#!/usr/bin/env node', codeSplitting: false },
+    },
+  };
+}
+
+/** The software adapter takes all cores, so that tests side by side would only slow each other down. */
+function oneByOne() {
+  return {
+    pool: 'forks' as const,
+    fileParallelism: false,
+    testTimeout: 5 * MINUTE,
+    hookTimeout: 5 * MINUTE,
+  };
+}
