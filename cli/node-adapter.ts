@@ -4,6 +4,7 @@
  */
 
 import { CompConvError } from '../src/errors.ts';
+import { describeAdapter, isSoftwareAdapter } from '../src/runtime/adapter-info.ts';
 import { userDriverChoice, vulkanDrivers } from './vulkan-driver.ts';
 
 export interface NodeGpuOptions {
@@ -104,20 +105,6 @@ function describeGpu(gpu: GPU, adapter: GPUAdapter, flags: string[]): NodeGpu {
     isSoftware: isSoftwareAdapter(adapter.info),
     flags,
   };
-}
-
-/** Whether an adapter runs on the processor: SwiftShader, Mesa's llvmpipe (lavapipe), Windows' WARP. */
-export function isSoftwareAdapter(info: GPUAdapterInfo): boolean {
-  const names = `${info.vendor} ${info.architecture} ${info.device} ${info.description}`;
-  return Boolean(info.isFallbackAdapter) || /swiftshader|llvmpipe|lavapipe|\bwarp\b|basic render/i.test(names);
-}
-
-/** One line for people. Browsers leave most fields empty. */
-export function describeAdapter(info: GPUAdapterInfo): string {
-  const makers = [info.vendor, info.architecture].filter(Boolean).join(', ');
-  const name = (info.device || info.description).replace(/-+$/, '');
-  const what = name && makers ? `${name} (${makers})` : name || makers || 'unnamed adapter';
-  return isSoftwareAdapter(info) ? `${what}, software` : what;
 }
 
 function adviceWithoutAdapter(tried: string[]): string {

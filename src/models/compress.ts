@@ -18,6 +18,8 @@ export interface CompConvOptions {
   readonly shuffleGroups?: number;
   /** What follows the convolutions inside a module. Default `linear`. */
   readonly inner?: Inner;
+  /** Whether the convolutions inside have a bias each. Default false. */
+  readonly innerBias?: boolean;
 }
 
 /**
@@ -26,7 +28,7 @@ export interface CompConvOptions {
  * @throws invalid-argument for bad options or a depth for a layer that is not there; invalid-graph for an infeasible depth.
  */
 export function compress(graph: Graph, options: CompConvOptions): Graph {
-  const { c0, depths = {}, shuffleGroups = 2, inner = 'linear' } = options;
+  const { c0, depths = {}, shuffleGroups = 2, inner = 'linear', innerBias = false } = options;
   if (c0 !== undefined && !(Number.isFinite(c0) && c0 > 0)) {
     throw new CompConvError('invalid-argument', `c0 must be a positive number (32, 64, 128, ...), got ${c0}`);
   }
@@ -55,8 +57,10 @@ export function compress(graph: Graph, options: CompConvOptions): Graph {
       }
       if (depth === 0) return [node];
       const { outChannels, kernelSize, stride, padding } = node.attrs;
+      // The spec: BatchNorm has a shift of its own, so that a bias before it would be redundant.
       const bias = !normalised.has(node.name);
-      return [{ ...node, attrs: { op: 'comp-conv', outChannels, kernelSize, stride, padding, depth, shuffleGroups, inner, bias } }];
+      const module = { outChannels, kernelSize, stride, padding, depth, shuffleGroups, inner, bias, innerBias };
+      return [{ ...node, attrs: { op: 'comp-conv', ...module } }];
     },
     c0 === undefined ? `CompConv-${graph.name}` : `CompConv${c0}-${graph.name}`,
   );

@@ -11,7 +11,7 @@ import type { Node, OpAttrs } from '../ops/node.ts';
 
 /** The nodes of the module in order; the last one carries the module's own name. */
 export function expandCompConv({ name, attrs, inputs: [x] }: Node<CompConvAttrs>): Node[] {
-  const { outChannels, kernelSize, stride, padding, depth, shuffleGroups, inner, bias } = attrs;
+  const { outChannels, kernelSize, stride, padding, depth, shuffleGroups, inner, bias, innerBias } = attrs;
   const { primitive, widths, tail, identity } = compConvChannels(outChannels, depth);
   const nodes: Node[] = [];
   const push = (part: string, partAttrs: OpAttrs, ...inputs: string[]): string => {
@@ -25,7 +25,7 @@ export function expandCompConv({ name, attrs, inputs: [x] }: Node<CompConvAttrs>
     return push(`${part}_relu${suffix}`, { op: 'relu' }, normed);
   };
   const same = { kernelSize, stride: 1, padding: (kernelSize - 1) / 2 };
-  const conv = { op: 'conv2d', groups: 1, bias: false } as const;
+  const conv = { op: 'conv2d', groups: 1, bias: innerBias } as const;
 
   let grown = finish(push('primitive', { ...conv, outChannels: primitive, kernelSize, stride, padding }, x), 'primitive');
   const parts: string[] = [];
@@ -36,7 +36,7 @@ export function expandCompConv({ name, attrs, inputs: [x] }: Node<CompConvAttrs>
     parts.push(pair);
     grown = finish(push(`grow.${step}`, { ...conv, ...same, outChannels: widths[i] }, pair), 'grow', `.${step}`);
   }
-  parts.push(finish(push('tail', { op: 'depthwise-conv2d', ...same, channels: tail }, grown), 'tail'), grown);
+  parts.push(finish(push('tail', { op: 'depthwise-conv2d', ...same, channels: tail, bias: innerBias }, grown), 'tail'), grown);
 
   let output = push('concat', { op: 'channel-concat' }, ...parts);
   if (shuffleGroups > 1) output = push('shuffle', { op: 'channel-shuffle', groups: shuffleGroups }, output);

@@ -18,6 +18,8 @@ export interface CompConvAttrs extends Window {
   readonly inner: Inner;
   /** Whether `bias` `[outChannels]` is added to the module's output. */
   readonly bias: boolean;
+  /** Whether primitive, grows and tail have a bias each, before what follows them. */
+  readonly innerBias: boolean;
 }
 
 const batchNormParams = (name: string, channels: number): Param[] =>
@@ -40,11 +42,12 @@ export const compConv: OpDefinition<CompConvAttrs> = {
     return slideWindow(x, attrs, outChannels, where);
   },
 
-  params({ outChannels, kernelSize: k, depth, inner, bias }, [x]) {
+  params({ outChannels, kernelSize: k, depth, inner, bias, innerBias }, [x]) {
     const { primitive, widths, tail } = compConvChannels(outChannels, depth);
     const params: Param[] = [];
     const conv = (name: string, norm: string, shape: readonly number[]) => {
       params.push([`${name}.weight`, shape]);
+      if (innerBias) params.push([`${name}.bias`, [shape[0]]]);
       if (inner === 'bn-relu') params.push(...batchNormParams(norm, shape[0]));
     };
     conv('.primitive', '.primitive_bn', [primitive, x.c, k, k]);

@@ -9,6 +9,7 @@ import type { OpDefinition } from './node.ts';
 export interface DepthwiseConv2dAttrs extends Window {
   readonly op: 'depthwise-conv2d';
   readonly channels: number;
+  readonly bias: boolean;
 }
 
 export const depthwiseConv2d: OpDefinition<DepthwiseConv2dAttrs> = {
@@ -19,8 +20,11 @@ export const depthwiseConv2d: OpDefinition<DepthwiseConv2dAttrs> = {
     }
     return slideWindow(x, attrs, attrs.channels, where);
   },
-  params({ channels, kernelSize }) {
-    return [['.weight', [channels, 1, kernelSize, kernelSize]]];
+  params({ channels, kernelSize, bias }) {
+    return [
+      ['.weight', [channels, 1, kernelSize, kernelSize]],
+      ...(bias ? ([['.bias', [channels]]] as const) : []),
+    ];
   },
   macs({ kernelSize }, _inputs, y) {
     return y.n * y.h * y.w * kernelSize ** 2 * y.c;

@@ -20,7 +20,10 @@ export function zeros(shape: ImageShape): Activation {
 /** `[N, C, H, W]`, or `[N, C]` as 1 x 1 pixels, to an activation. @throws invalid-argument for any other rank. */
 export function fromTensor({ shape, data }: Tensor): Activation {
   if (shape.length !== 4 && shape.length !== 2) {
-    throw new CompConvError('invalid-argument', `reference: an image must be [N, C, H, W] or [N, C], got ${formatShape(shape)}`);
+    throw new CompConvError(
+      'invalid-argument',
+      `reference: an image must be [N, C, H, W] or [N, C], got ${formatShape(shape)}`,
+    );
   }
   const [n, c, h = 1, w = 1] = shape;
   const y = zeros({ n, h, w, c });

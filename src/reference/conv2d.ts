@@ -1,4 +1,4 @@
-/** Plain convolution, grouped or not: `y[o] = bias[o] + sum over ky, kx, i of w[o, i, ky, kx] x[i]`, zeros outside the image. */
+/** Plain or grouped convolution: `y[o] = bias[o] + sum over ky, kx, i of w[o, i, ky, kx] x[i]`; outside the image is 0. */
 import type { Tensor } from '../tensor/tensor.ts';
 import { zeros, type Activation } from './activation.ts';
 
@@ -17,7 +17,8 @@ export interface ConvOptions {
 }
 
 /** `[N, H, W, I]` to `[N, floor((H + 2 p - k) / s) + 1, ..., O]`, as `torch.nn.functional.conv2d`. */
-export function conv2d(x: Activation, { weight, bias }: ConvParams, { stride, padding, groups = 1 }: ConvOptions): Activation {
+export function conv2d(x: Activation, { weight, bias }: ConvParams, options: ConvOptions): Activation {
+  const { stride, padding, groups = 1 } = options;
   const { n, h, w, c } = x.shape;
   const [outChannels, groupChannels, k] = weight.shape;
   const size = (length: number) => Math.floor((length + 2 * padding - k) / stride) + 1;

@@ -1,4 +1,4 @@
-/** Depthwise convolution of the first `C'` channels of the input, one filter each: `y[o] = bias[o] + sum of w[o, 0, ky, kx] x[o]`. */
+/** Depthwise convolution of the input's first channels: `y[o] = bias[o] + sum over ky, kx of w[o, 0, ky, kx] x[o]`. */
 import { zeros, type Activation } from './activation.ts';
 import type { ConvParams } from './conv2d.ts';
 

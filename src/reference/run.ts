@@ -1,6 +1,6 @@
 /**
- * Evaluates a graph on the CPU, node by node in the graph's order: what every kernel and every scheduled plan is compared
- * with. It takes the graph as written (a CompConv is evaluated as one op) or expanded, and keeps every value.
+ * Evaluates a graph on the CPU, node by node in the graph's order: what every kernel and every scheduled plan is
+ * compared with. It takes the graph as written (a CompConv is evaluated as one op) or expanded, and keeps every value.
  */
 import { CompConvError, invariant } from '../errors.ts';
 import { shapeOf, inputShapes, type Graph } from '../graph/graph.ts';
@@ -29,20 +29,17 @@ import { softmax } from './softmax.ts';
 export { fromTensor, toTensor, type Activation } from './activation.ts';
 
 /** A node's parameters by suffix (`.weight`). */
-interface Params {
-  get(suffix: string): Tensor;
-  has(suffix: string): boolean;
-}
+type Params = (suffix: string) => Tensor;
 
 type Evaluate<A extends OpAttrs> = (attrs: A, inputs: readonly Activation[], params: Params) => Activation;
 
 const evaluators = {
   input: (_attrs, [x]) => x,
   conv2d: (attrs, [x], params) => conv2d(x, weightAndBias(params, attrs.bias), attrs),
-  'depthwise-conv2d': (attrs, [x], params) => depthwiseConv2d(x, weightAndBias(params, false), attrs),
+  'depthwise-conv2d': (attrs, [x], params) => depthwiseConv2d(x, weightAndBias(params, attrs.bias), attrs),
   'comp-conv': evaluateCompConv,
   'batch-norm': ({ epsilon }, [x], params) => batchNorm(x, normParams(params, ''), epsilon),
-  'channel-bias': (_attrs, [x], params) => channelBias(x, params.get('.bias')),
+  'channel-bias': (_attrs, [x], params) => channelBias(x, params('.bias')),
   relu: (_attrs, [x]) => relu(x),
   add: (_attrs, [a, b]) => add(a, b),
   'channel-slice': (attrs, [x]) => channelSlice(x, attrs),
@@ -54,24 +51,22 @@ const evaluators = {
   softmax: (_attrs, [x]) => softmax(x),
 } satisfies { [K in OpName]: Evaluate<AttrsOf<K>> };
 
-function weightAndBias(params: Params, bias: boolean): { weight: Tensor; bias?: Tensor } {
-  return { weight: params.get('.weight'), ...(bias ? { bias: params.get('.bias') } : {}) };
+function weightAndBias(params: Params, bias: boolean, prefix = ''): { weight: Tensor; bias?: Tensor } {
+  return { weight: params(`${prefix}.weight`), ...(bias ? { bias: params(`${prefix}.bias`) } : {}) };
 }
 
 function normParams(params: Params, prefix: string): BatchNormParams {
   return {
-    weight: params.get(`${prefix}.weight`),
-    bias: params.get(`${prefix}.bias`),
-    runningMean: params.get(`${prefix}.running_mean`),
-    runningVar: params.get(`${prefix}.running_var`),
+    weight: params(`${prefix}.weight`),
+    bias: params(`${prefix}.bias`),
+    runningMean: params(`${prefix}.running_mean`),
+    runningVar: params(`${prefix}.running_var`),
   };
 }
 
 function evaluateCompConv(attrs: AttrsOf<'comp-conv'>, [x]: readonly Activation[], params: Params): Activation {
   const part = (name: string, norm: string): PartParams => ({
-    weight: params.get(`${name}.weight`),
-    // A checkpoint may hold a bias beside any sub-convolution (spec, section 4).
-    ...(params.has(`${name}.bias`) ? { bias: params.get(`${name}.bias`) } : {}),
+    ...weightAndBias(params, attrs.innerBias, name),
     ...(attrs.inner === 'bn-relu' ? { norm: normParams(params, norm) } : {}),
   });
   const steps = Array.from({ length: attrs.depth - 1 }, (_, step) => step);
@@ -81,7 +76,7 @@ function evaluateCompConv(attrs: AttrsOf<'comp-conv'>, [x]: readonly Activation[
       primitive: part('.primitive', '.primitive_bn'),
       grow: steps.map((step) => part(`.grow.${step}`, `.grow_bn.${step}`)),
       tail: part('.tail', '.tail_bn'),
-      ...(attrs.bias ? { bias: params.get('.bias') } : {}),
+      ...(attrs.bias ? { bias: params('.bias') } : {}),
     },
     { ...attrs, epsilon: BATCH_NORM_EPSILON },
   );
@@ -110,10 +105,12 @@ export function runReference(
   if (!sameImageShape(image.shape, expected)) {
     throw new CompConvError(
       'invalid-argument',
-      `reference: ${graph.name} takes ${formatImageShape(expected)} (NHWC), got the tensor ${formatShape(input.shape)} (NCHW)`,
+      `reference: ${graph.name} takes ${formatImageShape(expected)} (NHWC), got ${formatShape(input.shape)} (NCHW)`,
     );
   }
-  if (!graph.shapes.has(until)) throw new CompConvError('invalid-argument', `reference: ${graph.name} has no value "${until}"`);
+  if (!graph.shapes.has(until)) {
+    throw new CompConvError('invalid-argument', `reference: ${graph.name} has no value "${until}"`);
+  }
   const values = new Map<string, Activation>();
   for (const node of graph.nodes) {
     const inputs = node.attrs.op === 'input' ? [image] : node.inputs.map((name) => values.get(name) as Activation);
@@ -122,7 +119,7 @@ export function runReference(
     const inferred = shapeOf(graph, node.name);
     invariant(
       sameImageShape(value.shape, inferred),
-      `${node.name}: the reference gives ${formatImageShape(value.shape)}, the graph infers ${formatImageShape(inferred)}`,
+      `${node.name}: reference gives ${formatImageShape(value.shape)}, graph infers ${formatImageShape(inferred)}`,
     );
     values.set(node.name, value);
     onValue?.(node.name, value);
@@ -142,8 +139,5 @@ function nodeParams(graph: Graph, node: Node, weights: Weights): Params {
       );
     }
   }
-  return {
-    get: (suffix) => weights.get(node.name + suffix),
-    has: (suffix) => weights.shapes.has(node.name + suffix),
-  };
+  return (suffix) => weights.get(node.name + suffix);
 }

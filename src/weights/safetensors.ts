@@ -7,8 +7,8 @@
  * Where the format's description and Hugging Face's reader differ, the stricter one holds: duplicate keys and a header
  * that does not start with `{` are rejected, and so are holes, overlaps and bytes after the last tensor. A tensor at an
  * offset that is no multiple of its element size is accepted, as there, and copied. Stricter than both: at most 8
- * dimensions, tensor entries and metadata as objects only, sizes below 2^53. Looser in one thing: `1.0` is an integer to
- * JSON.parse. Types other than F32, F16 and BF16 are checked but not decoded; nothing is fetched or streamed here.
+ * dimensions, tensor entries and metadata as objects only, sizes below 2^53. Looser in one thing: `1.0` is an integer
+ * to JSON.parse. Types other than F32, F16 and BF16 are checked but not decoded; nothing is fetched or streamed here.
  */
 import { CompConvError } from '../errors.ts';
 import { elementCount, formatShape, type Tensor } from '../tensor/tensor.ts';

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { describeAdapter, isSoftwareAdapter, openNodeGpu } from '../../cli/node-adapter.ts';
+import { openNodeGpu } from '../../cli/node-adapter.ts';
+import { describeAdapter, isSoftwareAdapter } from '../../src/runtime/adapter-info.ts';
 import { DOUBLE_WGSL, doubleOnGpu } from '../support/double.ts';
 
 test('finds an adapter in Node that computes', async () => {

@@ -1,4 +1,4 @@
-/** The expansion of a CompConv computes what the recursion of the paper does, and stores and costs what the module says. */
+/** The expansion of a CompConv computes what the paper's recursion does; it stores and costs what the module says. */
 import { describe, expect, it } from 'vitest';
 import { defineGraph, graphParams, inputShapes, shapeOf, type Graph } from '../../src/graph/graph.ts';
 import { networkCost } from '../../src/graph/cost.ts';
@@ -27,14 +27,14 @@ function makeCase(change: Partial<CompConvAttrs>, x: Partial<ImageShape> = {}): 
     x: { n: 1, h: 7, w: 9, c: 16, ...x },
     attrs: {
       op: 'comp-conv', outChannels: 24, depth: 1, stride: 1, shuffleGroups: 2, inner: 'linear', bias: false,
-      kernelSize, padding: (kernelSize - 1) / 2, ...change,
+      innerBias: false, kernelSize, padding: (kernelSize - 1) / 2, ...change,
     },
   };
 }
 
 const title = ({ x, attrs: a }: Case) =>
   `d=${a.depth} x=[${x.n},${x.h},${x.w},${x.c}] -> ${a.outChannels} k=${a.kernelSize} s=${a.stride} p=${a.padding} ` +
-  `g=${a.shuffleGroups} ${a.inner}${a.bias ? ' bias' : ''}`;
+  `g=${a.shuffleGroups} ${a.inner}${a.bias ? ' bias' : ''}${a.innerBias ? ' inner bias' : ''}`;
 
 const DEPTHS = [1, 2, 3] as const;
 const INNERS: readonly Inner[] = ['linear', 'bn-relu'];
@@ -43,6 +43,7 @@ const grid: Case[] = DEPTHS.flatMap((depth) => [
   ...[1, 2, 4].flatMap((shuffleGroups) =>
     INNERS.flatMap((inner) => [false, true].map((bias) => makeCase({ depth, shuffleGroups, inner, bias }))),
   ),
+  ...INNERS.map((inner) => makeCase({ depth, inner, innerBias: true })),
   makeCase({ depth, stride: 3, kernelSize: 5 }, { n: 2, h: 11, w: 8 }),
   makeCase({ depth, stride: 2 }, { h: 1, w: 13 }),
   makeCase({ depth, kernelSize: 7 }, { h: 1, w: 1 }),
@@ -86,7 +87,10 @@ describe('expandCompConv', () => {
 
   it.each([
     [1, ['conv2d', 'depthwise-conv2d', 'channel-concat', 'channel-shuffle']],
-    [2, ['conv2d', 'channel-slice', 'channel-concat', 'conv2d', 'depthwise-conv2d', 'channel-concat', 'channel-shuffle']],
+    [
+      2,
+      ['conv2d', 'channel-slice', 'channel-concat', 'conv2d', 'depthwise-conv2d', 'channel-concat', 'channel-shuffle'],
+    ],
     [
       3,
       [
@@ -106,7 +110,8 @@ describe('expandCompConv', () => {
 
   it('names the parameters as the checkpoint does, d=3 bn-relu bias', () => {
     const { attrs, x } = makeCase({ depth: 3, inner: 'bn-relu', bias: true });
-    const names = paramsOf({ name: 'conv', attrs, inputs: ['input'] }, [x]).map(([name, shape]) => `${name} ${formatShape(shape)}`);
+    const params = paramsOf({ name: 'conv', attrs, inputs: ['input'] }, [x]);
+    const names = params.map(([name, shape]) => `${name} ${formatShape(shape)}`);
     // 16 -> 24 at d = 3: c = ceil(24 / 14) = 2; the parts are 2 2 4 4 t 8, so t = 24 - 20 = 4.
     const norm = (name: string, channels: number) =>
       ['weight', 'bias', 'running_mean', 'running_var'].map((part) => `conv.${name}.${part} [${channels}]`);

@@ -1,4 +1,4 @@
-/** The channel arithmetic of CompConv: widths, feasibility, adaptive depth; numbers of the spec and properties of all. */
+/** The channel arithmetic of CompConv: widths, feasibility, adaptive depth; the spec's numbers, and properties. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -12,9 +12,9 @@ import {
 } from '../../src/ops/comp-conv-channels.ts';
 import { CompConvError } from '../../src/errors.ts';
 
-const conv = (inChannels: number, outChannels: number, kernelSize = 3, padding = (kernelSize - 1) / 2): ReplacedConv => ({
-  inChannels, outChannels, kernelSize, padding,
-});
+function conv(inChannels: number, outChannels: number, kernelSize = 3, padding = (kernelSize - 1) / 2): ReplacedConv {
+  return { inChannels, outChannels, kernelSize, padding };
+}
 const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
 
 describe('compConvChannels', () => {
@@ -48,7 +48,7 @@ describe('compConvChannels', () => {
     }
   });
 
-  it('for every feasible module: parts add up to C_out, 1 <= t <= c_0, slices lie one behind the other inside C_in', () => {
+  it('for every feasible module: parts add up to C_out, 1 <= t <= c_0, slices follow one another in C_in', () => {
     const channels = fc.integer({ min: 1, max: 4096 });
     fc.assert(
       fc.property(channels, channels, fc.integer({ min: 1, max: MAX_DEPTH }), (inChannels, outChannels, depth) => {
@@ -114,19 +114,22 @@ describe('feasible depths', () => {
     expect(failure(conv(16, 98), 3)).toMatchObject({
       code: 'invalid-graph',
       message:
-        'layer3.0.conv2: depth 3 needs 21 input channels for its identity slices, got 16; the deepest feasible depth is 1',
+        'layer3.0.conv2: depth 3 needs 21 input channels for its identity slices, got 16; ' +
+        'the deepest feasible depth is 1',
     });
     expect(failure(conv(17, 98), 3).message).toMatch(/got 17; the deepest feasible depth is 2$/);
     expect(failure(conv(16, 1), 1).message).toMatch(/; the deepest feasible depth is 0$/);
     for (const depth of [-1, 4, 1.5, NaN, '2', null, undefined]) {
-      expect(failure(conv(16, 24), depth).message).toBe(`layer3.0.conv2: depth must be an integer from 0 to 3, got ${depth}`);
+      const { message } = failure(conv(16, 24), depth);
+      expect(message).toBe(`layer3.0.conv2: depth must be an integer from 0 to 3, got ${depth}`);
     }
   });
 
   it('a depth that is accepted is a depth that has no problem, for all', () => {
     const channels = fc.integer({ min: 1, max: 300 });
+    const kernelSize = fc.constantFrom(1, 2, 3, 5);
     fc.assert(
-      fc.property(channels, channels, fc.constantFrom(1, 2, 3, 5), fc.integer({ min: 0, max: 3 }), (inC, outC, k, padding) => {
+      fc.property(channels, channels, kernelSize, fc.integer({ min: 0, max: 3 }), (inC, outC, k, padding) => {
         const c = conv(inC, outC, k, padding);
         const deepest = deepestFeasibleDepth(c);
         expect(depthProblem(c, deepest)).toBeUndefined();
@@ -167,8 +170,10 @@ describe('adaptiveDepth', () => {
 
   it('is the formula of the spec, lowered, for all', () => {
     const channels = fc.integer({ min: 1, max: 4096 });
+    // Quarters, so that the logarithm's rounding cannot take C_in / C_0 across a power of two.
+    const quarters = fc.integer({ min: 1, max: 20_000 }).map((n) => n / 4);
     fc.assert(
-      fc.property(channels, channels, fc.double({ min: 0.5, max: 5000, noNaN: true }), (inChannels, outChannels, c0) => {
+      fc.property(channels, channels, quarters, (inChannels, outChannels, c0) => {
         const c = conv(inChannels, outChannels);
         const formula = Math.min(Math.floor(Math.log2(Math.max(1, inChannels / c0))) + 1, 3);
         const depth = adaptiveDepth(c, c0);

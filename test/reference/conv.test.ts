@@ -33,7 +33,8 @@ describe('conv2d', () => {
 
   it('x=[1,1,4,5] w=[1,1,2,2] s=2: the last column is not reached', () => {
     // Windows start at rows 0, 2 and columns 0, 2; sums of 1 2 / 6 7, 3 4 / 8 9, 11 12 / 16 17, 13 14 / 18 19.
-    const y = conv2d(image([1, 1, 4, 5], counting(20)), { weight: t([1, 1, 2, 2], [1, 1, 1, 1]) }, { stride: 2, padding: 0 });
+    const x = image([1, 1, 4, 5], counting(20));
+    const y = conv2d(x, { weight: t([1, 1, 2, 2], [1, 1, 1, 1]) }, { stride: 2, padding: 0 });
     expect(y.shape).toEqual({ n: 1, h: 2, w: 2, c: 1 });
     expect([...y.data]).toEqual([16, 24, 56, 64]);
   });
@@ -69,13 +70,15 @@ describe('conv2d', () => {
     const y = conv2d(image([1, 6, 2, 2], x), { weight: t([9, 2, 3, 3], w) }, { stride: 1, padding: 1, groups: 3 });
     const parts = [0, 1, 2].flatMap((group) => {
       const part = image([1, 2, 2, 2], x.slice(group * 8, group * 8 + 8));
-      return values(conv2d(part, { weight: t([3, 2, 3, 3], w.slice(group * 54, group * 54 + 54)) }, { stride: 1, padding: 1 }));
+      const weight = t([3, 2, 3, 3], w.slice(group * 54, group * 54 + 54));
+      return values(conv2d(part, { weight }, { stride: 1, padding: 1 }));
     });
     expect(values(y)).toEqual(parts);
   });
 
   it('accumulates in float64: 1e8 + 1 - 1e8 is 1', () => {
-    const y = conv2d(image([1, 3, 1, 1], [1e8, 1, 1e8]), { weight: t([1, 3, 1, 1], [1, 1, -1]) }, { stride: 1, padding: 0 });
+    const x = image([1, 3, 1, 1], [1e8, 1, 1e8]);
+    const y = conv2d(x, { weight: t([1, 3, 1, 1], [1, 1, -1]) }, { stride: 1, padding: 0 });
     expect([...y.data]).toEqual([1]);
   });
 

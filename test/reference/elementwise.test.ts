@@ -29,14 +29,17 @@ describe('activation', () => {
   });
 
   it('refuses other ranks', () => {
-    expect(() => fromTensor(t([2, 2, 2], Array(8).fill(0)))).toThrow(/must be \[N, C, H, W\] or \[N, C\], got \[2, 2, 2\]/);
+    const cube = t([2, 2, 2], Array(8).fill(0));
+    expect(() => fromTensor(cube)).toThrow(/must be \[N, C, H, W\] or \[N, C\], got \[2, 2, 2\]/);
   });
 });
 
 describe('batch-norm', () => {
   it('normalises, scales and shifts each channel', () => {
-    const params = { weight: t([2], [2, 10]), bias: t([2], [1, -1]), runningMean: t([2], [3, 0]), runningVar: t([2], [3, 15]) };
-    // Channel 0: (5 - 3) / sqrt(3 + 1) * 2 + 1; (1 - 3) / 2 * 2 + 1. Channel 1: 8 / sqrt(15 + 1) * 10 - 1; -4 / 4 * 10 - 1.
+    const [weight, bias] = [t([2], [2, 10]), t([2], [1, -1])];
+    const params = { weight, bias, runningMean: t([2], [3, 0]), runningVar: t([2], [3, 15]) };
+    // Channel 0: (5 - 3) / sqrt(3 + 1) * 2 + 1 and (1 - 3) / 2 * 2 + 1.
+    // Channel 1: 8 / sqrt(15 + 1) * 10 - 1 and -4 / 4 * 10 - 1.
     const y = batchNorm(image([1, 2, 1, 2], [5, 1, 8, -4]), params, 1);
     expect([...toTensor(y).data]).toEqual([3, -1, 19, -11]);
   });
@@ -68,7 +71,8 @@ describe('add', () => {
 
 describe('channel-slice', () => {
   // Channel c of pixel (y, x) is 100 c + 10 y + x, on 3 x 5 pixels.
-  const x = image([1, 3, 3, 5], Array.from({ length: 45 }, (_, i) => 100 * Math.floor(i / 15) + 10 * (Math.floor(i / 5) % 3) + (i % 5)));
+  const valueAt = (i: number) => 100 * Math.floor(i / 15) + 10 * (Math.floor(i / 5) % 3) + (i % 5);
+  const x = image([1, 3, 3, 5], Array.from({ length: 45 }, (_, i) => valueAt(i)));
 
   it('takes channels [1, 3) at stride 1', () => {
     const y = channelSlice(x, { begin: 1, channels: 2, stride: 1 });

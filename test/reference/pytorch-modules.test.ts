@@ -1,4 +1,4 @@
-/** Single CompConvs, and plain convolutions as depth 0, against PyTorch: every case of `fixtures/modules`, see its README. */
+/** Single CompConvs, and plain convolutions as depth 0, against PyTorch: every case of `fixtures/modules`. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, it } from 'vitest';
 import { defineGraph } from '../../src/graph/graph.ts';
@@ -11,11 +11,15 @@ import { expectClose, F32_UNIT_ROUNDOFF } from '../support/compare.ts';
 const folder = new URL('../fixtures/modules/', import.meta.url);
 const files = readdirSync(folder).filter((name) => name.endsWith('.safetensors'));
 
+/** What the README beside the fixtures calls the case. */
+type ModuleCase = Omit<CompConvAttrs, 'op' | 'depth'> & { readonly depth: number };
+
 describe('reference against PyTorch: modules', () => {
   it.each(files)('%s', (file) => {
     const weights = parseSafetensors(readFileSync(new URL(file, folder)));
-    const { depth, ...options } = JSON.parse(weights.metadata.get('case')!) as Omit<CompConvAttrs, 'op' | 'depth'> & { depth: number };
-    const attrs = (depth === 0 ? { ...options, op: 'conv2d', groups: 1 } : { ...options, op: 'comp-conv', depth }) as OpAttrs;
+    const options = JSON.parse(weights.metadata.get('case')!) as ModuleCase;
+    const op = options.depth === 0 ? { op: 'conv2d', groups: 1 } : { op: 'comp-conv' };
+    const attrs = { ...options, ...op } as OpAttrs;
     const input = weights.get('input');
     const [n, c, h, w] = input.shape;
     const graph = defineGraph(file, [

@@ -33,7 +33,8 @@ describe('reference against torchvision: networks', () => {
       readFileSync(new URL(file, folder), 'utf8'),
     ) as NetworkCase;
     const [batch, , height, width] = inputShape;
-    const graph = createNetwork({ arch, ...(c0 === null ? {} : { c0, inner, shuffleGroups }) }, { batch, height, width });
+    const compression = c0 === null ? {} : { c0, inner, shuffleGroups };
+    const graph = createNetwork({ arch, ...compression }, { batch, height, width });
     const input = { shape: inputShape, data: seededUniform(seed, 'input', elementCount(inputShape), -1, 1) };
     const values = runReference(graph, seededWeights(graphParams(graph), seed), input);
 

@@ -13,7 +13,7 @@ import { fileURLToPath } from 'node:url';
 import { chromium, type Browser } from 'playwright-core';
 import { createServer } from 'vite';
 import { findChromiumPackage } from '../../cli/chromium-package.ts';
-import { describeAdapter, isSoftwareAdapter } from '../../cli/node-adapter.ts';
+import { describeAdapter, isSoftwareAdapter } from '../../src/runtime/adapter-info.ts';
 import { hasGpuDevice } from '../../cli/vulkan-driver.ts';
 import { CompConvError } from '../../src/errors.ts';
 

@@ -47,7 +47,7 @@ describe('parseIdx', () => {
     ['an unfinished header', idx([1, 1], new Uint8Array(0), 0x0803), /fewer than the 16/],
     ['missing data', idx([2, 2], new Uint8Array(3)), /need 4 bytes of data, but 3 follow/],
     ['too much data', idx([2, 2], new Uint8Array(5)), /need 4 bytes of data, but 5 follow/],
-    ['sizes beyond any memory', idx([2 ** 32 - 1, 2 ** 32 - 1, 2 ** 32 - 1, 2 ** 32 - 1], new Uint8Array(1)), /need 3\.4/],
+    ['sizes beyond any memory', idx(Array<number>(4).fill(2 ** 32 - 1), new Uint8Array(1)), /need 3\.4/],
     ['sizes that are 0 mod 2^64', idx([2 ** 31, 2 ** 31, 4], new Uint8Array(0)), /need 18446744073709552000/],
   ];
   test.each(cases)('rejects %s', (_, bytes, message) => {

@@ -93,8 +93,8 @@ describe('rejects', () => {
     ['9 dimensions', entry({ shape: [1, 1, 1, 1, 1, 1, 1, 1, 1] }), /9 dimensions/],
     ['100,000 sizes', entry({ shape: Array<number>(100_000).fill(1) }), /100000 dimensions/],
     ['sizes that overflow', entry({ shape: [2 ** 27, 2 ** 27] }), /overflows/],
-    ['sizes that overflow before a zero', entry({ shape: [2 ** 52, 2 ** 52, 0], data_offsets: [0, 0] }, 0), /overflows/],
-    ['sizes that overflow to the right length mod 2^64', entry({ shape: [2 ** 32, 2 ** 32] }), /overflows/],
+    ['an overflow before a zero', entry({ shape: [2 ** 52, 2 ** 52, 0], data_offsets: [0, 0] }, 0), /overflows/],
+    ['an overflow that is 0 mod 2^64', entry({ shape: [2 ** 32, 2 ** 32], data_offsets: [0, 0] }, 0), /overflows/],
     ['bytes that overflow', entry({ shape: [2 ** 50] }), /overflows/],
     ['half a byte', entry({ dtype: 'F4', shape: [3], data_offsets: [0, 2] }, 2), /whole byte/],
     ['one offset', entry({ data_offsets: [4] }), /two non-negative integers.* got \[4\]/],
@@ -104,9 +104,9 @@ describe('rejects', () => {
     ['an offset that is a string', entry({ data_offsets: ['0', 4] }), /got \["0", 4\]/],
     ['an offset beyond 2^53', entry({ data_offsets: [2 ** 60, 2 ** 60 + 2048] }), /two non-negative integers/],
     ['offsets the wrong way round', entry({ data_offsets: [4, 0] }), /end before they begin/],
-    ['offsets beyond the end', entry({ shape: [2], data_offsets: [0, 8] }), /end beyond the 4 bytes/],
+    ['offsets beyond the end', entry({}, 3), /end beyond the 3 bytes/],
     ['fewer bytes than the shape takes', entry({ shape: [2] }), /span 4 bytes, but shape \[2\] of F32 takes 8/],
-    ['more bytes than the shape takes', entry({ shape: [] , data_offsets: [0, 8] }, 8), /span 8 bytes.* takes 4/],
+    ['more bytes than the shape takes', entry({ shape: [], data_offsets: [0, 8] }, 8), /span 8 bytes.* takes 4/],
     ['the size of another dtype', entry({ dtype: 'F16' }), /shape \[1\] of F16 takes 2/],
     ['the same bytes twice', two([0, 4], [0, 4], 4), /tensor "b" begins at byte 0 .* ends at 4/],
     ['an overlap', two([0, 4], [3, 8], 8), /"b" begins at byte 3 .* ends at 4/],
@@ -184,9 +184,9 @@ describe('accepts', () => {
   });
 
   const others = [
-    ['BOOL', 1], ['U8', 1], ['I8', 1], ['I16', 2], ['U16', 2], ['I32', 4], ['U32', 4], ['I64', 8], ['U64', 8], ['F64', 8],
-    ['C64', 8], ['F8_E5M2', 1], ['F8_E4M3', 1], ['F8_E8M0', 1], ['F8_E4M3FNUZ', 1], ['F8_E5M2FNUZ', 1], ['F4', 0.5],
-    ['F6_E2M3', 0.75], ['F6_E3M2', 0.75],
+    ['BOOL', 1], ['U8', 1], ['I8', 1], ['I16', 2], ['U16', 2], ['I32', 4], ['U32', 4], ['I64', 8], ['U64', 8],
+    ['F64', 8], ['C64', 8], ['F8_E5M2', 1], ['F8_E4M3', 1], ['F8_E8M0', 1], ['F8_E4M3FNUZ', 1], ['F8_E5M2FNUZ', 1],
+    ['F4', 0.5], ['F6_E2M3', 0.75], ['F6_E3M2', 0.75],
   ] as const;
   test.each(others)('%s in the header, but does not decode it', (dtype, size) => {
     const parsed = parseSafetensors(entry({ dtype, shape: [2, 2], data_offsets: [0, 4 * size] }, 4 * size));
@@ -216,7 +216,7 @@ describe('accepts', () => {
   });
 });
 
-test('100,000 tensors take well below a second or two', () => {
+test('100,000 tensors in reverse order do not hang it', () => {
   const header = Array.from({ length: 100_000 }, (_, i) => {
     const at = 99_999 - i;
     return `"t${i}":{"dtype":"U8","shape":[1],"data_offsets":[${at},${at + 1}]}`;
@@ -268,15 +268,19 @@ describe('writes', () => {
 });
 
 describe('by property', () => {
-  const name = fc.oneof(
-    fc.string({ unit: 'grapheme', maxLength: 12 }),
-    fc.string({ unit: 'binary', maxLength: 6 }),
-    fc.constantFrom('__proto__', 'constructor', 'toString', '0', '17', 'layer1.0.conv1.weight', '"\\\n', '\0', 'é\u{1f600}'),
-  ).filter((text) => text !== '__metadata__');
+  const special = ['__proto__', 'constructor', 'toString', '0', '17', 'conv1.weight', '"\\\n', '\0', 'é\u{1f600}'];
+  const name = fc
+    .oneof(
+      fc.string({ unit: 'grapheme', maxLength: 12 }),
+      fc.string({ unit: 'binary', maxLength: 6 }),
+      fc.constantFrom(...special),
+    )
+    .filter((text) => text !== '__metadata__');
   const shape = fc.array(fc.integer({ min: 0, max: 4 }), { maxLength: 5 });
-  const tensors = fc.uniqueArray(fc.tuple(name, shape, fc.nat()), { selector: ([key]) => key, maxLength: 6 }).map((list) =>
-    list.map(([key, sizes, seed]): [string, Tensor] => [key, tensor(sizes, distinctValues(elementCount(sizes), seed))]),
-  );
+  const named = fc
+    .tuple(name, shape, fc.nat())
+    .map(([key, sizes, seed]): [string, Tensor] => [key, tensor(sizes, distinctValues(elementCount(sizes), seed))]);
+  const tensors = fc.uniqueArray(named, { selector: ([key]) => key, maxLength: 6 });
   const metadata = fc.option(
     fc.array(fc.tuple(name, fc.string({ unit: 'binary' })), { maxLength: 3 }).map((pairs) => Object.fromEntries(pairs)),
     { nil: undefined },
@@ -353,14 +357,16 @@ describe('by property', () => {
 
   test('damaged files are refused, or parsed as declared', () => {
     const valid = fc.tuple(tensors, metadata, dtype).map((parts) => writeSafetensors(...parts));
+    const character = fc.constantFrom(...'0123456789-.eE"\\{}[],: FUB\0');
     const damage = fc.oneof(
       fc.record({ kind: fc.constant('flip' as const), at: fc.nat(), bit: fc.nat(7) }),
-      fc.record({ kind: fc.constant('set' as const), at: fc.nat(), to: fc.constantFrom(...'0123456789-.eE"\\{}[],: FUB\0') }),
+      fc.record({ kind: fc.constant('set' as const), at: fc.nat(), to: character }),
       fc.record({ kind: fc.constant('truncate' as const), at: fc.nat() }),
       fc.record({ kind: fc.constant('append' as const), more: fc.uint8Array({ minLength: 1, maxLength: 9 }) }),
     );
+    const damages = fc.array(damage, { minLength: 1, maxLength: 3 });
     fc.assert(
-      fc.property(valid, fc.array(damage, { minLength: 1, maxLength: 3 }), fc.boolean(), (original, steps, inHeader) => {
+      fc.property(valid, damages, fc.boolean(), (original, steps, inHeader) => {
         let bytes = original.slice();
         for (const step of steps) {
           const range = inHeader ? 8 + new DataView(original.buffer).getUint32(0, true) : bytes.length;
@@ -389,7 +395,8 @@ describe('by property', () => {
       },
       { noNullPrototype: true },
     );
-    const header = fc.dictionary(fc.constantFrom('a', 'b', '__proto__', '__metadata__'), fields, { maxKeys: 3, noNullPrototype: true });
+    const key = fc.constantFrom('a', 'b', '__proto__', '__metadata__');
+    const header = fc.dictionary(key, fields, { maxKeys: 3, noNullPrototype: true });
     const bytes = fc
       .tuple(header, fc.constantFrom(0, 4, 8, 12).chain((n) => fc.uint8Array({ minLength: n, maxLength: n })))
       .map(([json, data]) => file(JSON.stringify(json), data));

@@ -1,0 +1,30 @@
+/** The public API of `compconv-webgpu`. Re-exports only; importing it touches nothing. */
+export { CompConvError, type ErrorCode } from './errors.ts';
+export { tensor, type Tensor } from './tensor/tensor.ts';
+export type { ImageShape } from './tensor/image-shape.ts';
+export type { AttrsOf, Node, OpAttrs, OpName } from './ops/node.ts';
+export type { Inner } from './ops/comp-conv.ts';
+export { adaptiveDepth, compConvChannels, type CompConvChannels, type Depth, type ReplacedConv } from './ops/comp-conv-channels.ts';
+export { defineGraph, graphParams, withInputShape, type Graph } from './graph/graph.ts';
+export { GraphBuilder } from './graph/builder.ts';
+export { networkCost, type Cost, type LayerCost, type NetworkCost } from './graph/cost.ts';
+export { compress, type CompConvOptions } from './models/compress.ts';
+export { architectures, createNetwork, type InputSize, type NetworkOptions } from './models/network.ts';
+export type { Preprocess } from './models/preprocess.ts';
+export { loadModel, seededModel, type LoadOptions, type Model } from './models/load-model.ts';
+export { parseSafetensors, writeSafetensors, type SafetensorsFile, type WritableDtype } from './weights/safetensors.ts';
+export { seededWeights } from './weights/seeded.ts';
+export type { Weights } from './weights/weights.ts';
+export { DEFAULT_LIMITS, schedule } from './scheduler/schedule.ts';
+export { printPlan, summarizePlan, type Plan, type PlanSummary } from './scheduler/plan.ts';
+export type { AdapterDescription, DeviceOptions } from './runtime/device.ts';
+export {
+  createSession,
+  Session,
+  type RunResult,
+  type SessionInput,
+  type SessionOptions,
+  type SessionProgress,
+} from './runtime/session.ts';
+export type { ImageSource, RawImage } from './vision/image-source.ts';
+export type { Classification } from './vision/top-k.ts';

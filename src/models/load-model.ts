@@ -1,0 +1,132 @@
+/**
+ * A model: a graph, its weights, and what it takes to show it images. Read from a `.safetensors` file whose metadata says
+ * what network it holds, or made up from a seed.
+ */
+import { CompConvError, throwIfAborted } from '../errors.ts';
+import { graphParams, type Graph } from '../graph/graph.ts';
+import { checkWeights } from '../weights/check.ts';
+import { parseSafetensors } from '../weights/safetensors.ts';
+import { seededWeights } from '../weights/seeded.ts';
+import type { Weights } from '../weights/weights.ts';
+import { createNetwork, nativeInputSize, parseNetworkOptions, type InputSize, type NetworkOptions } from './network.ts';
+import { IMAGENET_PREPROCESS, parsePreprocess, type Preprocess } from './preprocess.ts';
+
+export interface Model {
+  readonly graph: Graph;
+  readonly weights: Weights;
+  readonly options: NetworkOptions;
+  readonly preprocess: Preprocess;
+  /** Name of each class, where the file has them. */
+  readonly labels?: readonly string[];
+}
+
+export interface LoadOptions {
+  /** Options that win over the file's metadata; needed where it has none. */
+  readonly network?: Partial<NetworkOptions>;
+  /** Builds the plain network, whatever `c0` and `depths` the file names. */
+  readonly plain?: boolean;
+  readonly input?: InputSize;
+  readonly signal?: AbortSignal;
+  /** Called while downloading; `totalBytes` is absent where the server does not tell. */
+  readonly onProgress?: (doneBytes: number, totalBytes: number | undefined) => void;
+}
+
+/**
+ * Loads a model from a `.safetensors` file: its address, its bytes, or a File or Blob.
+ * @throws io, invalid-file, invalid-weights (every missing and unexpected tensor is named), invalid-argument, aborted
+ */
+export async function loadModel(source: string | URL | Uint8Array | ArrayBuffer | Blob, options: LoadOptions = {}): Promise<Model> {
+  const bytes = await readBytes(source, options);
+  throwIfAborted(options.signal);
+  const weights = parseSafetensors(bytes);
+  const { metadata } = weights;
+  const stored = metadata.get('compconv');
+  const network = resolveOptions(stored === undefined ? undefined : parseNetworkOptions(stored), weights, options);
+  const preprocess = metadata.get('preprocess');
+  const labels = metadata.get('labels');
+  const graph = createNetwork(network, options.input);
+  checkWeights(graphParams(graph), weights, graph.name);
+  return {
+    graph,
+    weights,
+    options: network,
+    preprocess: preprocess === undefined ? defaultPreprocess(network) : parsePreprocess(preprocess),
+    ...(labels === undefined ? {} : { labels: parseLabels(labels) }),
+  };
+}
+
+/** A model with made-up weights, the same for the same seed everywhere: for benchmarks and tests. @throws invalid-argument */
+export function seededModel(network: NetworkOptions, seed: number, input?: InputSize): Model {
+  const graph = createNetwork(network, input);
+  return { graph, weights: seededWeights(graphParams(graph), seed), options: network, preprocess: defaultPreprocess(network) };
+}
+
+function resolveOptions(fromFile: NetworkOptions | undefined, weights: Weights, { network, plain }: LoadOptions): NetworkOptions {
+  const given = Object.fromEntries(Object.entries(network ?? {}).filter(([, value]) => value !== undefined));
+  const merged = { ...fromFile, ...given, innerBias: hasInnerBias(weights) } as Partial<NetworkOptions>;
+  if (merged.arch === undefined) {
+    throw new CompConvError('invalid-argument', 'the file has no "compconv" metadata; say which network it holds: give `arch`, and `c0` or `depths`');
+  }
+  if (!plain) return merged as NetworkOptions;
+  const { c0: _c0, depths: _depths, ...rest } = merged;
+  return rest as NetworkOptions;
+}
+
+/** Sub-convolutions may carry a bias of their own (spec, section 4); the names tell. */
+function hasInnerBias(weights: Weights): boolean {
+  return [...weights.shapes.keys()].some((name) => name.endsWith('.primitive.bias'));
+}
+
+function defaultPreprocess({ arch, inChannels }: NetworkOptions): Preprocess {
+  const size = nativeInputSize(arch);
+  if (size === 224 && (inChannels ?? 3) === 3) return IMAGENET_PREPROCESS;
+  const channels = inChannels ?? 1;
+  if (channels === 1) return { size, mean: [0.5], std: [0.5], color: 'gray' };
+  return { size, mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5], color: 'rgb' };
+}
+
+/** Reads the `labels` metadata. @throws invalid-file */
+function parseLabels(json: string): string[] {
+  let labels: unknown;
+  try {
+    labels = JSON.parse(json);
+  } catch (cause) {
+    throw new CompConvError('invalid-file', `metadata "labels" is not valid JSON: ${(cause as Error).message}`, { cause });
+  }
+  if (!Array.isArray(labels) || !labels.every((label) => typeof label === 'string')) {
+    throw new CompConvError('invalid-file', `metadata "labels" must be a JSON array of strings, got ${json.slice(0, 80)}`);
+  }
+  return labels;
+}
+
+async function readBytes(source: string | URL | Uint8Array | ArrayBuffer | Blob, options: LoadOptions): Promise<Uint8Array> {
+  if (source instanceof Uint8Array) return source;
+  if (source instanceof ArrayBuffer) return new Uint8Array(source);
+  if (source instanceof Blob) return new Uint8Array(await source.arrayBuffer());
+  return download(source, options);
+}
+
+/** Fetches an address, with progress. @throws io, aborted */
+async function download(url: string | URL, { signal, onProgress }: LoadOptions): Promise<Uint8Array> {
+  try {
+    const response = await fetch(url, signal ? { signal } : {});
+    if (!response.ok) throw new CompConvError('io', `${url}: the server answered ${response.status} ${response.statusText}`);
+    // With a content encoding the length counts other bytes than those that arrive.
+    const length = response.headers.has('content-encoding') ? null : response.headers.get('content-length');
+    const total = length === null ? undefined : Number(length);
+    const chunks: Uint8Array[] = [];
+    let done = 0;
+    const reader = response.body!.getReader();
+    for (let next = await reader.read(); !next.done; next = await reader.read()) {
+      chunks.push(next.value);
+      onProgress?.((done += next.value.length), total);
+    }
+    const bytes = new Uint8Array(done);
+    chunks.reduce((offset, chunk) => (bytes.set(chunk, offset), offset + chunk.length), 0);
+    return bytes;
+  } catch (cause) {
+    if (cause instanceof CompConvError) throw cause;
+    throwIfAborted(signal);
+    throw new CompConvError('io', `${url}: could not be downloaded: ${(cause as Error).message}`, { cause });
+  }
+}

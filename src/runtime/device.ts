@@ -1,0 +1,137 @@
+/**
+ * A WebGPU device for the engine: the caller's own, or one requested with every limit and feature that helps. Knows its
+ * limits and name, and turns the GPU's error reports into typed errors.
+ */
+import { CompConvError } from '../errors.ts';
+import type { ScheduleLimits } from '../scheduler/schedule.ts';
+import { describeAdapter, isSoftwareAdapter } from './adapter-info.ts';
+
+export interface DeviceOptions {
+  /** A device of the caller's. It is used as it is and never destroyed. */
+  readonly device?: GPUDevice;
+  /** An adapter of the caller's; a device of our own is requested from it. */
+  readonly adapter?: GPUAdapter;
+  /** Where to ask for an adapter. Default `navigator.gpu`. */
+  readonly gpu?: GPU;
+  /** Default `high-performance`. */
+  readonly powerPreference?: GPUPowerPreference;
+}
+
+/** The adapter behind a session, for people and reports. */
+export interface AdapterDescription {
+  /** One line, e.g. `nvidia-h100 (nvidia, hopper)`. */
+  readonly name: string;
+  /** It computes on the processor: right, but slow. */
+  readonly isSoftware: boolean;
+  readonly vendor: string;
+  readonly architecture: string;
+  readonly features: readonly string[];
+}
+
+export interface EngineDevice {
+  readonly device: GPUDevice;
+  readonly adapter: AdapterDescription;
+  readonly limits: ScheduleLimits;
+  /** Whether `timestamp-query` is there. */
+  readonly hasTimestamps: boolean;
+  /** Rejects with `device-lost` when the device is lost; never resolves. */
+  readonly lost: Promise<never>;
+  /** Destroys the device, if it is ours. */
+  release(): void;
+}
+
+/** Limits worth asking for beyond the defaults; each is requested as high as the adapter has it. */
+const USEFUL_LIMITS = ['maxBufferSize', 'maxStorageBufferBindingSize', 'maxStorageBuffersPerShaderStage'] as const;
+const USEFUL_FEATURES: readonly GPUFeatureName[] = ['timestamp-query', 'shader-f16', 'subgroups'];
+
+/** Opens a device. @throws webgpu-unavailable where there is no WebGPU or no adapter. */
+export async function openDevice(options: DeviceOptions = {}): Promise<EngineDevice> {
+  if (options.device) return wrapDevice(options.device, false);
+  const adapter = options.adapter ?? (await requestAdapter(options));
+  const requiredFeatures = USEFUL_FEATURES.filter((feature) => adapter.features.has(feature));
+  const requiredLimits = Object.fromEntries(USEFUL_LIMITS.map((limit) => [limit, adapter.limits[limit]]));
+  try {
+    return wrapDevice(await adapter.requestDevice({ label: 'compconv-webgpu', requiredFeatures, requiredLimits }), true, adapter.info);
+  } catch (cause) {
+    throw new CompConvError(
+      'webgpu-unavailable',
+      `the adapter ${describeAdapter(adapter.info)} gave no device: ${(cause as Error).message}; reload the page or restart the browser`,
+      { cause },
+    );
+  }
+}
+
+async function requestAdapter({ gpu, powerPreference = 'high-performance' }: DeviceOptions): Promise<GPUAdapter> {
+  // Looked up here and not at import, so that the package can be imported where there is no navigator.
+  const source = gpu ?? (globalThis.navigator as Navigator | undefined)?.gpu;
+  if (!source) {
+    throw new CompConvError(
+      'webgpu-unavailable',
+      'WebGPU is not available here: use a browser that has it (Chrome or Edge 113, Safari 26, Firefox 141 or newer) over ' +
+        'https or localhost; in Node pass `gpu` from the `webgpu` package',
+    );
+  }
+  const adapter = await source.requestAdapter({ powerPreference });
+  if (!adapter) {
+    throw new CompConvError(
+      'webgpu-unavailable',
+      'WebGPU is there but offers no adapter: update the graphics driver, or enable hardware acceleration in the browser',
+    );
+  }
+  return adapter;
+}
+
+function wrapDevice(device: GPUDevice, owned: boolean, info: GPUAdapterInfo = device.adapterInfo): EngineDevice {
+  const lost = device.lost.then((reason): never => {
+    throw new CompConvError('device-lost', `the GPU device was lost (${reason.reason}): ${reason.message}; create a new session`);
+  });
+  lost.catch(() => {}); // Whoever waits races against it; nobody waiting is no unhandled rejection.
+  return {
+    device,
+    adapter: {
+      name: describeAdapter(info),
+      isSoftware: isSoftwareAdapter(info),
+      vendor: info.vendor,
+      architecture: info.architecture,
+      features: [...device.features].sort(),
+    },
+    limits: device.limits,
+    hasTimestamps: device.features.has('timestamp-query'),
+    lost,
+    release() {
+      if (owned) device.destroy();
+    },
+  };
+}
+
+/**
+ * Runs `work` and reports what the GPU refused in it as a typed error, instead of on the console only.
+ * @throws gpu-validation, out-of-memory
+ */
+export async function withErrorScopes<T>(device: GPUDevice, what: string, work: () => T | Promise<T>): Promise<T> {
+  const filters = ['validation', 'out-of-memory', 'internal'] as const;
+  for (const filter of filters) device.pushErrorScope(filter);
+  let outcome: { value: T } | { error: unknown };
+  // Scopes nest by call order, so they are popped before anything is awaited.
+  let pending: T | Promise<T>;
+  try {
+    pending = work();
+  } catch (error) {
+    pending = Promise.reject(error);
+  }
+  const scopes = [...filters].reverse().map((filter) => device.popErrorScope().then((error) => ({ filter, error }), () => ({ filter, error: null })));
+  try {
+    outcome = { value: await pending };
+  } catch (error) {
+    outcome = { error };
+  }
+  for (const { filter, error } of await Promise.all(scopes)) {
+    if (!error) continue;
+    if (filter === 'out-of-memory') {
+      throw new CompConvError('out-of-memory', `${what}: the GPU is out of memory: ${error.message}; use a smaller batch, image or network`);
+    }
+    throw new CompConvError('gpu-validation', `${what}: the GPU refused a command: ${error.message}`);
+  }
+  if ('error' in outcome) throw outcome.error;
+  return outcome.value;
+}

@@ -1,0 +1,32 @@
+/** Between a tensor of the host (`[N, C, H, W]` dense) and an activation of the GPU (NHWC, channels padded to vec4s). */
+import { channelPitch } from '../tensor/channel-layout.ts';
+import type { ImageShape } from '../tensor/image-shape.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+
+/** `[N, C, H, W]` to NHWC; padding lanes 0. */
+export function packActivation(data: Float32Array, { n, h, w, c }: ImageShape): Float32Array<ArrayBuffer> {
+  const pitch = channelPitch(c);
+  const packed = new Float32Array(n * h * w * pitch);
+  let source = 0;
+  for (let image = 0; image < n; image++) {
+    for (let channel = 0; channel < c; channel++) {
+      let target = image * h * w * pitch + channel;
+      for (let pixel = 0; pixel < h * w; pixel++, target += pitch) packed[target] = data[source++];
+    }
+  }
+  return packed;
+}
+
+/** NHWC to `[N, C, H, W]`, or to `[N, C]` where there is one pixel: a classifier's logits. */
+export function unpackActivation(packed: Float32Array, { n, h, w, c }: ImageShape): Tensor {
+  const pitch = channelPitch(c);
+  const data = new Float32Array(n * c * h * w);
+  let target = 0;
+  for (let image = 0; image < n; image++) {
+    for (let channel = 0; channel < c; channel++) {
+      let source = image * h * w * pitch + channel;
+      for (let pixel = 0; pixel < h * w; pixel++, source += pitch) data[target++] = packed[source];
+    }
+  }
+  return { shape: h === 1 && w === 1 ? [n, c] : [n, c, h, w], data };
+}

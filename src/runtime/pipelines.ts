@@ -1,0 +1,81 @@
+/**
+ * Compiled pipelines of one device: each distinct (kernel, overrides) once, all in parallel, never on the main thread's
+ * time (`createComputePipelineAsync`).
+ */
+import { CompConvError, throwIfAborted } from '../errors.ts';
+import type { Dispatch, Kernel } from '../kernels/kernel.ts';
+import { pipelineKey } from '../scheduler/plan.ts';
+
+/** Called after each compiled pipeline. */
+export type CompileProgress = (done: number, total: number) => void;
+
+export class PipelineCache {
+  readonly #device: GPUDevice;
+  readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
+  readonly #layouts = new Map<Kernel, GPUBindGroupLayout>();
+  readonly #modules = new Map<Kernel, GPUShaderModule>();
+
+  constructor(device: GPUDevice) {
+    this.#device = device;
+  }
+
+  /** Pipelines for all dispatches, in order. @throws gpu-validation, aborted */
+  async compile(dispatches: readonly Dispatch[], onProgress?: CompileProgress, signal?: AbortSignal): Promise<GPUComputePipeline[]> {
+    const keys = dispatches.map(pipelineKey);
+    const wanted = new Map(dispatches.map((dispatch, index) => [keys[index], dispatch]));
+    let done = 0;
+    onProgress?.(0, wanted.size);
+    const compiled = new Map(
+      await Promise.all(
+        [...wanted].map(async ([key, dispatch]) => {
+          const pipeline = await this.#pipeline(key, dispatch);
+          throwIfAborted(signal);
+          onProgress?.(++done, wanted.size);
+          return [key, pipeline] as const;
+        }),
+      ),
+    );
+    return keys.map((key) => compiled.get(key)!);
+  }
+
+  /** Storage buffers in the kernel's order, the last one writable, then the uniform sizes. */
+  layout(kernel: Kernel): GPUBindGroupLayout {
+    let layout = this.#layouts.get(kernel);
+    if (!layout) {
+      const last = kernel.bindings.length - 1;
+      const types: GPUBufferBindingType[] = kernel.bindings.map((_, i) => (i === last ? 'storage' : 'read-only-storage'));
+      layout = this.#device.createBindGroupLayout({
+        label: kernel.name,
+        entries: [...types, 'uniform' as const].map((type, binding) => ({ binding, visibility: GPUShaderStage.COMPUTE, buffer: { type } })),
+      });
+      this.#layouts.set(kernel, layout);
+    }
+    return layout;
+  }
+
+  #pipeline(key: string, { kernel, overrides }: Dispatch): Promise<GPUComputePipeline> {
+    let pipeline = this.#pipelines.get(key);
+    if (!pipeline) {
+      pipeline = this.#device
+        .createComputePipelineAsync({
+          label: key,
+          layout: this.#device.createPipelineLayout({ bindGroupLayouts: [this.layout(kernel)] }),
+          compute: { module: this.#module(kernel), constants: overrides },
+        })
+        .catch((cause: Error) => {
+          throw new CompConvError('gpu-validation', `the kernel ${key} does not compile on this adapter: ${cause.message}`, { cause });
+        });
+      this.#pipelines.set(key, pipeline);
+    }
+    return pipeline;
+  }
+
+  #module(kernel: Kernel): GPUShaderModule {
+    let module = this.#modules.get(kernel);
+    if (!module) {
+      module = this.#device.createShaderModule({ label: kernel.name, code: kernel.code });
+      this.#modules.set(kernel, module);
+    }
+    return module;
+  }
+}

@@ -1,0 +1,274 @@
+/**
+ * A session: a model on a device, ready to run. It owns every GPU object it makes, queues runs that come at the same
+ * time, and is gone for good after `dispose()`.
+ *
+ * The plan depends on the input's shape. One is made for the model's own shape at creation, others when such an input
+ * comes; they share the weights and the compiled pipelines.
+ */
+import { CompConvError, throwIfAborted } from '../errors.ts';
+import { networkCost, type NetworkCost } from '../graph/cost.ts';
+import { shapeOf, withInputShape, type Graph } from '../graph/graph.ts';
+import type { Model } from '../models/load-model.ts';
+import { schedule } from '../scheduler/schedule.ts';
+import type { Plan } from '../scheduler/plan.ts';
+import { formatImageShape, sameImageShape, type ImageShape } from '../tensor/image-shape.ts';
+import { formatShape, tensor, type Tensor } from '../tensor/tensor.ts';
+import { ImagePreprocessor } from '../vision/image-preprocessor.ts';
+import { isImageSource, type ImageSource } from '../vision/image-source.ts';
+import { topK, type Classification } from '../vision/top-k.ts';
+import { ConstantStore } from './constant-store.ts';
+import { openDevice, withErrorScopes, type AdapterDescription, type DeviceOptions, type EngineDevice } from './device.ts';
+import { Executor } from './executor.ts';
+import { packActivation, unpackActivation } from './layout.ts';
+import { PipelineCache } from './pipelines.ts';
+import { PassTimer } from './timing.ts';
+
+/** What `createSession` is doing; `done` of `total`, in bytes or pipelines. */
+export interface SessionProgress {
+  readonly phase: 'upload' | 'compile';
+  readonly done: number;
+  readonly total: number;
+}
+
+export interface SessionOptions extends DeviceOptions {
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: SessionProgress) => void;
+}
+
+/** A tensor `[N, C, H, W]`, already normalised, or one or more images, which the model's preprocessing makes into one. */
+export type SessionInput = Tensor | ImageSource | readonly ImageSource[];
+
+export interface RunResult {
+  /** `[N, classes]`, or `[N, C, H, W]` for a network that does not end in a vector. */
+  readonly output: Tensor;
+  /** From handing over the input to having the output. */
+  readonly latencyMs: number;
+  /** On the GPU, where it has `timestamp-query`; browsers round it to 0.1 ms or so. */
+  readonly gpuTimeMs?: number;
+}
+
+/** Plans kept for input shapes that came by; each holds its own activations. */
+const MAX_EXECUTORS = 4;
+
+export class Session {
+  readonly model: Model;
+  readonly adapter: AdapterDescription;
+  readonly #engine: EngineDevice;
+  readonly #pipelines: PipelineCache;
+  readonly #constants: ConstantStore;
+  readonly #executors = new Map<string, Executor>();
+  readonly #timer: PassTimer | undefined;
+  #preprocessor: ImagePreprocessor | undefined;
+  #queue: Promise<unknown> = Promise.resolve();
+  #disposed = false;
+
+  private constructor(model: Model, engine: EngineDevice) {
+    this.model = model;
+    this.adapter = engine.adapter;
+    this.#engine = engine;
+    this.#pipelines = new PipelineCache(engine.device);
+    this.#constants = new ConstantStore(engine.device, model.weights);
+    this.#timer = engine.hasTimestamps ? new PassTimer(engine.device) : undefined;
+  }
+
+  /** See `createSession`. */
+  static async create(model: Model, options: SessionOptions = {}): Promise<Session> {
+    throwIfAborted(options.signal);
+    const session = new Session(model, await openDevice(options));
+    try {
+      await session.#guard(session.#prepare(shapeOf(model.graph, model.graph.input), options));
+      return session;
+    } catch (error) {
+      session.dispose();
+      throw error;
+    }
+  }
+
+  get graph(): Graph {
+    return this.model.graph;
+  }
+
+  /** MACs, parameters and bytes, per layer and total, for the model's own input shape. */
+  get cost(): NetworkCost {
+    return networkCost(this.graph);
+  }
+
+  /** The plan for the model's own input shape. */
+  get plan(): Plan {
+    return this.#plan(shapeOf(this.graph, this.graph.input));
+  }
+
+  /** Bytes on the GPU that this session holds. */
+  get memory(): { readonly weightBytes: number; readonly activationBytes: number } {
+    const activationBytes = [...this.#executors.values()].reduce((sum, executor) => sum + executor.byteLength, 0);
+    return { weightBytes: this.#constants.byteLength, activationBytes };
+  }
+
+  /**
+   * Runs the network. Runs that come at the same time wait for each other.
+   * @returns logits `[N, classes]`
+   * @throws invalid-argument for an input that does not fit; device-lost, gpu-validation, out-of-memory, disposed
+   */
+  async run(input: SessionInput): Promise<Tensor> {
+    return (await this.#enqueue(input, false)).output;
+  }
+
+  /** As `run`, with how long it took. */
+  async runTimed(input: SessionInput): Promise<RunResult> {
+    return this.#enqueue(input, true);
+  }
+
+  /** The `topK` most likely classes of one image, best first; scores are probabilities. Default 5. */
+  async classify(image: ImageSource, { topK: k = 5 }: { topK?: number } = {}): Promise<Classification[]> {
+    const logits = await this.run(image);
+    return topK(logits.data, this.model.labels, k);
+  }
+
+  /** Frees everything on the GPU; again is harmless. A run in progress rejects with `disposed`. */
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    for (const executor of this.#executors.values()) executor.destroy();
+    this.#executors.clear();
+    this.#constants.destroy();
+    this.#timer?.destroy();
+    this.#preprocessor?.destroy();
+    this.#engine.release();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #enqueue(input: SessionInput, timed: boolean): Promise<RunResult> {
+    const result = this.#queue.then(() => this.#guard(this.#run(input, timed)));
+    this.#queue = result.catch(() => {});
+    return result;
+  }
+
+  /** Turns whatever goes wrong after a lost device or a dispose into the error that says so. */
+  async #guard<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await Promise.race([work, this.#engine.lost]);
+    } catch (error) {
+      this.#throwIfDisposed();
+      // A lost device fails the work first and resolves `lost` a moment later.
+      if (!(error instanceof CompConvError)) await Promise.race([this.#engine.lost, new Promise((resolve) => setTimeout(resolve, 50))]);
+      throw error;
+    }
+  }
+
+  #throwIfDisposed(): void {
+    if (this.#disposed) throw new CompConvError('disposed', 'the session was disposed; create a new one');
+  }
+
+  async #run(input: SessionInput, timed: boolean): Promise<RunResult> {
+    this.#throwIfDisposed();
+    const shape = this.#shapeOfInput(input);
+    const executor = await this.#prepare(shape);
+    const { device } = this.#engine;
+    const start = performance.now();
+    const images = isTensor(input) ? undefined : await this.#prepareImages(imagesOf(input), executor);
+    this.#throwIfDisposed();
+    const timer = timed ? this.#timer : undefined;
+    try {
+      await withErrorScopes(device, this.graph.name, () => {
+        if (isTensor(input)) device.queue.writeBuffer(executor.input, 0, packActivation(input.data, shape));
+        const encoder = device.createCommandEncoder({ label: this.graph.name });
+        images?.encode(encoder);
+        executor.encode(encoder, timer?.writes);
+        executor.encodeReadback(encoder);
+        timer?.encodeResolve(encoder);
+        device.queue.submit([encoder.finish()]);
+      });
+      const packed = await executor.readOutput();
+      const latencyMs = performance.now() - start;
+      const gpuTimeNs = await timer?.readNs();
+      return {
+        output: unpackActivation(packed, executor.outputShape),
+        latencyMs,
+        ...(gpuTimeNs === undefined ? {} : { gpuTimeMs: gpuTimeNs / 1e6 }),
+      };
+    } finally {
+      images?.release();
+    }
+  }
+
+  #plan(shape: ImageShape): Plan {
+    const graph = sameImageShape(shape, shapeOf(this.graph, this.graph.input)) ? this.graph : withInputShape(this.graph, shape);
+    return schedule(graph, this.#engine.limits);
+  }
+
+  /** The executor for an input shape; made if there is none yet. */
+  async #prepare(shape: ImageShape, { signal, onProgress }: SessionOptions = {}): Promise<Executor> {
+    const key = formatImageShape(shape);
+    let executor = this.#executors.get(key);
+    if (executor) {
+      this.#executors.delete(key); // Back in below as the most recent one.
+    } else {
+      const { device } = this.#engine;
+      const plan = this.#plan(shape);
+      const compiling = this.#pipelines.compile(plan.dispatches, (done, total) => onProgress?.({ phase: 'compile', done, total }), signal);
+      compiling.catch(() => {}); // Awaited below; an upload that fails first must not leave a rejection unhandled.
+      await withErrorScopes(device, this.graph.name, () =>
+        this.#constants.upload(plan.constants.values(), (done, total) => onProgress?.({ phase: 'upload', done, total }), signal),
+      );
+      const pipelines = await compiling;
+      this.#throwIfDisposed();
+      executor = await withErrorScopes(device, this.graph.name, () => new Executor(device, plan, pipelines, this.#pipelines, this.#constants));
+      for (const [oldest, unused] of this.#executors) {
+        if (this.#executors.size < MAX_EXECUTORS) break;
+        unused.destroy();
+        this.#executors.delete(oldest);
+      }
+    }
+    this.#executors.set(key, executor);
+    return executor;
+  }
+
+  async #prepareImages(images: readonly ImageSource[], executor: Executor) {
+    this.#preprocessor ??= await ImagePreprocessor.create(this.#engine.device);
+    return this.#preprocessor.prepare(images, this.model.preprocess, executor.inputShape, executor.input);
+  }
+
+  #shapeOfInput(input: SessionInput): ImageShape {
+    const own = shapeOf(this.graph, this.graph.input);
+    if (!isTensor(input)) return { ...own, n: imagesOf(input).length };
+    tensor(input.shape, input.data);
+    const [n, c, h, w] = input.shape;
+    if (input.shape.length !== 4 || c !== own.c || n < 1) {
+      throw new CompConvError(
+        'invalid-argument',
+        `${this.graph.name}: the input must be [N, ${own.c}, H, W] with N >= 1, got ${formatShape(input.shape)}`,
+      );
+    }
+    return { n, h, w, c };
+  }
+}
+
+/**
+ * Puts a model on the GPU: uploads its weights, compiles its kernels, allocates its activations.
+ * @throws webgpu-unavailable, limit-exceeded (before anything runs), gpu-validation, out-of-memory, device-lost, aborted
+ */
+export function createSession(model: Model, options?: SessionOptions): Promise<Session> {
+  return Session.create(model, options);
+}
+
+function isTensor(input: SessionInput): input is Tensor {
+  return 'shape' in input;
+}
+
+function imagesOf(input: ImageSource | readonly ImageSource[]): readonly ImageSource[] {
+  const images = Array.isArray(input) ? input : [input];
+  if (images.length === 0) throw new CompConvError('invalid-argument', 'run: got an empty list of images');
+  for (const image of images) {
+    if (!isImageSource(image)) {
+      throw new CompConvError(
+        'invalid-argument',
+        'run: expected a tensor { shape, data } or images (Blob, ImageBitmap, ImageData, canvas, <img>, <video>, VideoFrame, ' +
+          `{ width, height, data }), got ${Object.prototype.toString.call(image)}`,
+      );
+    }
+  }
+  return images;
+}
