@@ -1,7 +1,10 @@
 /** Adaptive average pooling, as `torch.nn.functional.adaptive_avg_pool2d`; windows may overlap and differ in size. */
 import { zeros, type Activation } from './activation.ts';
 
-/** `[N, H, W, C]` to `[N, H', W', C]`; row i averages the input rows from `floor(i H / H')` to below `ceil((i + 1) H / H')`. */
+/**
+ * `[N, H, W, C]` to `[N, H', W', C]`; output row `i` averages the input rows from `floor(i H / H')` up to, but not
+ * including, `ceil((i + 1) H / H')`; columns likewise.
+ */
 export function avgPool(x: Activation, outputHeight: number, outputWidth: number): Activation {
   const { n, h, w, c } = x.shape;
   const y = zeros({ n, h: outputHeight, w: outputWidth, c });

@@ -1,4 +1,4 @@
-/** Plain or grouped convolution: `y[o] = bias[o] + sum over ky, kx, i of w[o, i, ky, kx] x[i]`; outside the image is 0. */
+/** Plain or grouped convolution: `y[o] = bias[o] + sum over ky, kx, i of w[o, i, ky, kx] x[i]`; padding is 0. */
 import type { Tensor } from '../tensor/tensor.ts';
 import { zeros, type Activation } from './activation.ts';
 

@@ -70,12 +70,13 @@ export function expectClose(
 /**
  * Relative L2 tolerance for values that are each a float32 sum of `terms` products, against the exact sum.
  *
- * With u = 2^-24, adding term after term rounds partial sum s_k by at most u |s_k|, on average (uniform) by
- * u |s_k| / sqrt 3, independently of the others. Terms of random sign and size a: |s_k| = a sqrt k, so the errors add
- * up (as squares) to u a n / sqrt 6, which next to |s_n| = a sqrt n is 0.41 u sqrt n. Terms of one sign: |s_k| = k a, and
- * the same sum gives u a n^1.5 / 3, which next to n a is 0.33 u sqrt n. Rounding the products adds u / sqrt 3 at most.
- * So 0.41 u sqrt(n + 2) is expected in both cases. 8 instead of 0.41 leaves room for sums that cancel further than
- * random ones do, for other orders of summation (tiles, which round less), and for a BatchNorm folded into the weights.
+ * With u = 2^-24, adding term after term rounds partial sum s_k by at most u |s_k|, on average (uniform) by u |s_k| /
+ * sqrt 3, independently of the others. Terms of random sign and size a: |s_k| = a sqrt k, so the errors add up (as
+ * squares) to u a n / sqrt 6, which next to |s_n| = a sqrt n is 0.41 u sqrt n. Terms of one sign: |s_k| = k a, and
+ * the same sum gives u a n^1.5 / 3, which next to n a is 0.33 u sqrt n. Rounding the products adds u / sqrt 3 at
+ * most. So 0.41 u sqrt(n + 2) is expected in both cases. 8 instead of 0.41 leaves room for sums that cancel further
+ * than random ones do, for other orders of summation (tiles, which round less), and for a BatchNorm folded into the
+ * weights.
  */
 export function dotTolerance(terms: number): number {
   return 8 * F32_UNIT_ROUNDOFF * Math.sqrt(terms + 2);

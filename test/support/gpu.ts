@@ -1,86 +1,32 @@
-/**
- * Runs graphs on the real adapter through plan, pipelines and executor, without a session: what kernel and schedule tests
- * compare with the CPU reference. Every activation is filled with NaN first, so that what is not written cannot pass.
- */
+/** One device for a test file in Node, opened before its tests and closed after them. */
 import { afterAll, beforeAll } from 'vitest';
 import { openNodeGpu } from '../../cli/node-adapter.ts';
 import type { Graph } from '../../src/graph/graph.ts';
-import { shapeOf } from '../../src/graph/graph.ts';
-import { ConstantStore } from '../../src/runtime/constant-store.ts';
-import { openDevice, withErrorScopes, type EngineDevice } from '../../src/runtime/device.ts';
-import { Executor } from '../../src/runtime/executor.ts';
-import { packActivation, unpackActivation } from '../../src/runtime/layout.ts';
-import { PipelineCache } from '../../src/runtime/pipelines.ts';
-import { schedule, type ScheduleLimits } from '../../src/scheduler/schedule.ts';
+import { openDevice, type EngineDevice } from '../../src/runtime/device.ts';
+import type { ScheduleLimits } from '../../src/scheduler/schedule.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import type { Weights } from '../../src/weights/weights.ts';
+import { runGraph } from './run-graph.ts';
 
 export interface TestGpu {
   readonly engine: EngineDevice;
-  /** Runs a graph on `[N, C, H, W]`. `limits` overrides what the plan is made for. */
+  /** See `runGraph`. */
   run(graph: Graph, weights: Weights, input: Tensor, limits?: Partial<ScheduleLimits>): Promise<Tensor>;
 }
 
-/** Opens one device for a test file and closes it at the end. Fails loudly where there is no adapter. */
+/** Opens the device; fails loudly where there is no adapter. Call at the top of a test file. */
 export function useGpu(): TestGpu {
   let engine: EngineDevice;
-  let pipelines: PipelineCache;
   beforeAll(async () => {
     const { adapter, describe } = await openNodeGpu();
     console.log(`adapter: ${describe}`);
     engine = await openDevice({ adapter });
-    pipelines = new PipelineCache(engine.device);
   });
   afterAll(() => engine?.release());
   return {
     get engine() {
       return engine;
     },
-    async run(graph, weights, input, limits = {}) {
-      const plan = schedule(graph, { ...limitsOf(engine), ...limits });
-      const { device } = engine;
-      const constants = new ConstantStore(device, weights);
-      await constants.upload(plan.constants.values());
-      const compiled = await pipelines.compile(plan.dispatches);
-      let executor: Executor | undefined;
-      try {
-        await withErrorScopes(device, graph.name, () => {
-          executor = new Executor(withNaNActivations(device), plan, compiled, pipelines, constants);
-          device.queue.writeBuffer(executor.input, 0, packActivation(input.data, shapeOf(graph, graph.input)));
-          const encoder = device.createCommandEncoder();
-          executor.encode(encoder);
-          executor.encodeReadback(encoder);
-          device.queue.submit([encoder.finish()]);
-        });
-        return unpackActivation(await executor!.readOutput(), executor!.outputShape);
-      } finally {
-        executor?.destroy();
-        constants.destroy();
-      }
-    },
+    run: (...args) => runGraph(engine, ...args),
   };
-}
-
-function limitsOf({ limits }: EngineDevice): ScheduleLimits {
-  const { maxBufferSize, maxStorageBufferBindingSize, maxComputeWorkgroupsPerDimension } = limits;
-  return { maxBufferSize, maxStorageBufferBindingSize, maxComputeWorkgroupsPerDimension };
-}
-
-/** The device, except that every activation buffer it creates is full of NaN. */
-function withNaNActivations(device: GPUDevice): GPUDevice {
-  return new Proxy(device, {
-    get(target, key) {
-      if (key !== 'createBuffer') {
-        const value = Reflect.get(target, key, target) as unknown;
-        return typeof value === 'function' ? value.bind(target) : value;
-      }
-      return (descriptor: GPUBufferDescriptor) => {
-        const buffer = target.createBuffer(descriptor);
-        if (descriptor.label?.startsWith('activations')) {
-          target.queue.writeBuffer(buffer, 0, new Float32Array(descriptor.size / 4).fill(NaN));
-        }
-        return buffer;
-      };
-    },
-  });
 }

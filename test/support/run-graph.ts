@@ -1,0 +1,72 @@
+/**
+ * Runs graphs through plan, pipelines and executor, without a session: what kernel and schedule tests compare with the CPU
+ * reference, in Node and in a browser's page alike. Every activation is filled with NaN first, so that what is not written
+ * cannot pass.
+ */
+import { shapeOf, type Graph } from '../../src/graph/graph.ts';
+import { ConstantStore } from '../../src/runtime/constant-store.ts';
+import { withErrorScopes, type EngineDevice } from '../../src/runtime/device.ts';
+import { Executor } from '../../src/runtime/executor.ts';
+import { packActivation, unpackActivation } from '../../src/runtime/layout.ts';
+import { PipelineCache } from '../../src/runtime/pipelines.ts';
+import { schedule, type ScheduleLimits } from '../../src/scheduler/schedule.ts';
+import type { Tensor } from '../../src/tensor/tensor.ts';
+import type { Weights } from '../../src/weights/weights.ts';
+
+const caches = new WeakMap<GPUDevice, PipelineCache>();
+
+/** Runs a graph on `[N, C, H, W]`. `limits` overrides what the plan is made for. */
+export async function runGraph(
+  engine: EngineDevice,
+  graph: Graph,
+  weights: Weights,
+  input: Tensor,
+  limits: Partial<ScheduleLimits> = {},
+): Promise<Tensor> {
+  const { device } = engine;
+  const pipelines = caches.get(device) ?? new PipelineCache(device);
+  caches.set(device, pipelines);
+  const plan = schedule(graph, { ...limitsOf(engine), ...limits });
+  const constants = new ConstantStore(device, weights);
+  let executor: Executor | undefined;
+  try {
+    await constants.upload(plan.constants.values());
+    const compiled = await pipelines.compile(plan.dispatches);
+    await withErrorScopes(device, graph.name, () => {
+      executor = new Executor(withNaNActivations(device), plan, compiled, pipelines, constants);
+      device.queue.writeBuffer(executor.input, 0, packActivation(input.data, shapeOf(graph, graph.input)));
+      const encoder = device.createCommandEncoder();
+      executor.encode(encoder);
+      executor.encodeReadback(encoder);
+      device.queue.submit([encoder.finish()]);
+    });
+    return unpackActivation(await executor!.readOutput(), executor!.outputShape);
+  } finally {
+    executor?.destroy();
+    constants.destroy();
+  }
+}
+
+function limitsOf({ limits }: EngineDevice): ScheduleLimits {
+  const { maxBufferSize, maxStorageBufferBindingSize, maxComputeWorkgroupsPerDimension } = limits;
+  return { maxBufferSize, maxStorageBufferBindingSize, maxComputeWorkgroupsPerDimension };
+}
+
+/** The device, except that every activation buffer it creates is full of NaN. */
+function withNaNActivations(device: GPUDevice): GPUDevice {
+  return new Proxy(device, {
+    get(target, key) {
+      if (key !== 'createBuffer') {
+        const value = Reflect.get(target, key, target) as unknown;
+        return typeof value === 'function' ? value.bind(target) : value;
+      }
+      return (descriptor: GPUBufferDescriptor) => {
+        const buffer = target.createBuffer(descriptor);
+        if (descriptor.label?.startsWith('activations')) {
+          target.queue.writeBuffer(buffer, 0, new Float32Array(descriptor.size / 4).fill(NaN));
+        }
+        return buffer;
+      };
+    },
+  });
+}
