@@ -12,6 +12,9 @@
 // Invocations are numbered with the output channels fastest, so neighbours share pixels and read adjacent weights, and
 // a narrow layer leaves no invocation idle. Accumulators are named registers: a loop-indexed array would go to memory.
 // Sizes are uniforms rather than constants: one pipeline then serves all layers, batches and image sizes.
+//
+// In NHWC one row of a window is one contiguous run of vec4s, over columns and channels. The inner loop walks that run
+// (a run per column where there are groups), and clipping at the image's left and right is a range of it.
 
 struct Sizes {
   inHeight: u32,
@@ -20,12 +23,14 @@ struct Sizes {
   outHeight: u32,
   outWidth: u32,
   outVectors: u32,
-  pixels: u32,         // N OH OW
-  tiles: u32,          // invocations: channel tiles x pixel tiles
+  pixels: u32,          // N OH OW
+  tiles: u32,           // invocations: channel tiles x pixel tiles
   channelTiles: u32,
   kernelSize: u32,
   stride: u32,
   padding: u32,
+  runs: u32,            // contiguous runs in one row of a window: 1, or kernelSize where there are groups
+  runVectors: u32,      // vec4s of a run
   groupVectors: u32,    // input vec4s that one output reads
   groupOutVectors: u32, // output vec4s of one group
   weightVectors: u32,
@@ -33,7 +38,7 @@ struct Sizes {
   relu: u32,
 }
 
-// Whether a window can reach outside the image. Without, the inner loop has no select.
+// Whether a window can reach outside the image. Without, the inner loop tests nothing.
 override PADDED: bool = true;
 
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
@@ -43,27 +48,35 @@ override PADDED: bool = true;
 @group(0) @binding(4) var<storage, read_write> y: array<vec4f>;
 @group(0) @binding(5) var<uniform> sizes: Sizes;
 
-// Top left input pixel of an output pixel's window: (image's first row, row, column).
-fn window(pixel: u32) -> vec3i {
+// Where an output pixel looks. Counted in vec4s from its window's left edge.
+struct Window {
+  start: i32,      // of the first row's left edge in x; negative where padding lies before the image
+  top: i32,        // row of the image
+  firstInside: u32,
+  inside: u32,     // how many, from firstInside on, lie inside the image
+}
+
+fn window(pixel: u32) -> Window {
   let row = pixel / sizes.outWidth;
-  let top = (row % sizes.outHeight) * sizes.stride;
-  let left = (pixel % sizes.outWidth) * sizes.stride;
-  let image = row / sizes.outHeight * sizes.inHeight;
-  return vec3i(i32(image), i32(top) - i32(sizes.padding), i32(left) - i32(sizes.padding));
+  let image = row / sizes.outHeight;
+  let top = i32((row - image * sizes.outHeight) * sizes.stride) - i32(sizes.padding);
+  let left = i32((pixel - row * sizes.outWidth) * sizes.stride) - i32(sizes.padding);
+  let start = ((i32(image * sizes.inHeight) + top) * i32(sizes.inWidth) + left) * i32(sizes.inVectors);
+  let first = u32(max(-left, 0)) * sizes.inVectors;
+  return Window(start, top, first, u32(i32(sizes.inWidth) - left) * sizes.inVectors - first);
 }
 
-fn inside(w: vec3i, ky: i32, kx: i32) -> bool {
-  return !PADDED || (u32(w.y + ky) < sizes.inHeight && u32(w.z + kx) < sizes.inWidth);
+// How much of a window's row `ky` lies inside the image.
+fn rowInside(w: Window, ky: u32) -> u32 {
+  return select(0, w.inside, u32(w.top + i32(ky)) < sizes.inHeight);
 }
 
-// First vec4 of the input pixel under a tap, 0 where the tap is outside.
-fn tap(w: vec3i, ky: i32, kx: i32, isInside: bool) -> u32 {
-  return select(0u, u32((w.x + w.y + ky) * i32(sizes.inWidth) + w.z + kx) * sizes.inVectors, isInside);
-}
-
-fn load(index: u32, isInside: bool) -> vec4f {
-  if (PADDED) { return select(vec4f(0), x[index], isInside); }
-  return x[index];
+// The vec4 `offset` into a row that begins at `start`.
+fn load(start: i32, offset: u32, w: Window, inside: u32) -> vec4f {
+  let index = u32(start + i32(offset));
+  if (!PADDED) { return x[index]; }
+  let isInside = offset - w.firstInside < inside;
+  return select(vec4f(0), x[select(0, index, isInside)], isInside);
 }
 
 fn store(pixel: u32, vector: u32, sum: vec4f) {
@@ -79,8 +92,9 @@ fn store(pixel: u32, vector: u32, sum: vec4f) {
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let tile = (group.y * groups.x + group.x) * 64 + local;
   if (tile >= sizes.tiles) { return; }
-  let vector = tile % sizes.channelTiles * 2;
-  let pixel = tile / sizes.channelTiles * 8;
+  let pixelTile = tile / sizes.channelTiles;
+  let vector = (tile - pixelTile * sizes.channelTiles) * 2;
+  let pixel = pixelTile * 8;
   let firstInput = vector / sizes.groupOutVectors * sizes.groupVectors;
   let last = sizes.pixels - 1; // Tiles that reach past the end compute its last pixel again and do not store it.
 
@@ -105,34 +119,36 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   var a70 = bias0; var a71 = bias1;
 
   var w = vector;
-  let kernelSize = i32(sizes.kernelSize);
-  for (var ky = 0; ky < kernelSize; ky++) {
-    for (var kx = 0; kx < kernelSize; kx++) {
-      let in0 = inside(p0, ky, kx);
-      let in1 = inside(p1, ky, kx);
-      let in2 = inside(p2, ky, kx);
-      let in3 = inside(p3, ky, kx);
-      let in4 = inside(p4, ky, kx);
-      let in5 = inside(p5, ky, kx);
-      let in6 = inside(p6, ky, kx);
-      let in7 = inside(p7, ky, kx);
-      let t0 = tap(p0, ky, kx, in0) + firstInput;
-      let t1 = tap(p1, ky, kx, in1) + firstInput;
-      let t2 = tap(p2, ky, kx, in2) + firstInput;
-      let t3 = tap(p3, ky, kx, in3) + firstInput;
-      let t4 = tap(p4, ky, kx, in4) + firstInput;
-      let t5 = tap(p5, ky, kx, in5) + firstInput;
-      let t6 = tap(p6, ky, kx, in6) + firstInput;
-      let t7 = tap(p7, ky, kx, in7) + firstInput;
-      for (var ci = 0u; ci < sizes.groupVectors; ci++) {
-        let x0 = load(t0 + ci, in0);
-        let x1 = load(t1 + ci, in1);
-        let x2 = load(t2 + ci, in2);
-        let x3 = load(t3 + ci, in3);
-        let x4 = load(t4 + ci, in4);
-        let x5 = load(t5 + ci, in5);
-        let x6 = load(t6 + ci, in6);
-        let x7 = load(t7 + ci, in7);
+  for (var ky = 0u; ky < sizes.kernelSize; ky++) {
+    let down = i32(ky * sizes.inWidth * sizes.inVectors);
+    let s0 = p0.start + down;
+    let s1 = p1.start + down;
+    let s2 = p2.start + down;
+    let s3 = p3.start + down;
+    let s4 = p4.start + down;
+    let s5 = p5.start + down;
+    let s6 = p6.start + down;
+    let s7 = p7.start + down;
+    let n0 = rowInside(p0, ky);
+    let n1 = rowInside(p1, ky);
+    let n2 = rowInside(p2, ky);
+    let n3 = rowInside(p3, ky);
+    let n4 = rowInside(p4, ky);
+    let n5 = rowInside(p5, ky);
+    let n6 = rowInside(p6, ky);
+    let n7 = rowInside(p7, ky);
+    for (var run = 0u; run < sizes.runs; run++) {
+      let begin = run * sizes.inVectors + firstInput;
+      let end = begin + sizes.runVectors;
+      for (var i = begin; i < end; i++) {
+        let x0 = load(s0, i, p0, n0);
+        let x1 = load(s1, i, p1, n1);
+        let x2 = load(s2, i, p2, n2);
+        let x3 = load(s3, i, p3, n3);
+        let x4 = load(s4, i, p4, n4);
+        let x5 = load(s5, i, p5, n5);
+        let x6 = load(s6, i, p6, n6);
+        let x7 = load(s7, i, p7, n7);
 
         let wx0 = weights[w]; let wx1 = weights[w + 1];
         a00 += x0.x * wx0; a01 += x0.x * wx1;

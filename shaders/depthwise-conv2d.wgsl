@@ -36,12 +36,13 @@ struct Sizes {
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let index = (group.y * groups.x + group.x) * 64 + local;
   if (index >= sizes.outputs) { return; }
-  let vector = index % sizes.outVectors;
   let pixel = index / sizes.outVectors;
+  let vector = index - pixel * sizes.outVectors;
   let row = pixel / sizes.outWidth;
-  let image = i32(row / sizes.outHeight * sizes.inHeight);
-  let top = i32(row % sizes.outHeight * sizes.stride) - i32(sizes.padding);
-  let left = i32(pixel % sizes.outWidth * sizes.stride) - i32(sizes.padding);
+  let n = row / sizes.outHeight;
+  let image = i32(n * sizes.inHeight);
+  let top = i32((row - n * sizes.outHeight) * sizes.stride) - i32(sizes.padding);
+  let left = i32((pixel - row * sizes.outWidth) * sizes.stride) - i32(sizes.padding);
 
   var value = bias[vector];
   var w = vector;

@@ -3,10 +3,10 @@
  * storage buffers that every adapter has; more are joined in steps.
  */
 import code from '../../shaders/channel-concat.wgsl?raw';
-import { channelPitch, channelVectors } from '../tensor/channel-layout.ts';
+import { LANES, channelVectors } from '../tensor/channel-layout.ts';
 import type { ImageShape } from '../tensor/image-shape.ts';
 import type { ChannelConcatAttrs } from '../ops/channel-concat.ts';
-import { affineEpilogue, epilogueFlags, residualRef, vectorCount } from './epilogue.ts';
+import { affineEpilogue, epilogueFlags, residualRef } from './epilogue.ts';
 import { linearWorkgroups, type Dispatch, type FusedOp, type Kernel, type KernelLimits, type Lowered } from './kernel.ts';
 
 const MAX_INPUTS = 4;
@@ -16,34 +16,40 @@ export const channelConcatKernel: Kernel = {
   code,
   bindings: ['x0', 'x1', 'x2', 'x3', 'affine', 'residual', 'y'],
   sizes: [
-    'outVectors', 'outputs', 'end0', 'end1', 'end2', 'end3', 'pitch0', 'pitch1', 'pitch2', 'pitch3', 'affine', 'residual',
-    'relu',
+    'outVectors', 'pixels', 'invocations', 'end0', 'end1', 'end2', 'end3', 'vectors0', 'vectors1', 'vectors2', 'vectors3', 'affine',
+    'residual', 'relu',
   ],
 };
 
 export function lowerChannelConcat(op: FusedOp<ChannelConcatAttrs>, limits: KernelLimits): Lowered {
   if (op.inputs.length > MAX_INPUTS) return lowerInSteps(op, limits);
   const affine = affineEpilogue(op);
-  const outputs = vectorCount(op.output);
+  const outVectors = channelVectors(op.output.c);
+  const pixels = op.output.n * op.output.h * op.output.w;
+  const invocations = Math.ceil(pixels / 4) * outVectors;
   const slots = Array.from({ length: MAX_INPUTS }, (_, i) => i);
   const width = (i: number) => op.inputShapes[i]?.c ?? 0;
   let end = 0;
   const ends = slots.map((i) => [`end${i}`, (end += width(i))]);
-  const pitches = slots.map((i) => [`pitch${i}`, channelPitch(width(i))]);
+  const vectors = slots.map((i) => [`vectors${i}`, channelVectors(width(i))]);
   const dispatch: Dispatch = {
     label: op.name,
     kernel: channelConcatKernel,
-    overrides: {},
+    overrides: {
+      INPUTS: op.inputs.length,
+      ALIGNED: op.inputShapes.slice(0, -1).every(({ c }) => c % LANES === 0) ? 1 : 0,
+    },
     sizes: {
-      outVectors: channelVectors(op.output.c),
-      outputs,
-      ...Object.fromEntries([...ends, ...pitches]),
+      outVectors,
+      pixels,
+      invocations,
+      ...Object.fromEntries([...ends, ...vectors]),
       affine: affine.flag,
       ...epilogueFlags(op),
     },
     // An absent input has width 0; its slot is bound to the first one and never read.
     buffers: [...slots.map((i) => ({ value: op.inputs[i] ?? op.inputs[0] })), affine.ref, residualRef(op), { value: op.name }],
-    workgroups: linearWorkgroups(outputs, limits),
+    workgroups: linearWorkgroups(invocations, limits),
     macs: 0,
   };
   return { constants: affine.constants, dispatches: [dispatch] };

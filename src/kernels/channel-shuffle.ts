@@ -2,21 +2,23 @@
 import code from '../../shaders/channel-shuffle.wgsl?raw';
 import { channelVectors } from '../tensor/channel-layout.ts';
 import type { ChannelShuffleAttrs } from '../ops/channel-shuffle.ts';
-import { affineEpilogue, epilogueFlags, residualRef, vectorCount } from './epilogue.ts';
+import { affineEpilogue, epilogueFlags, residualRef } from './epilogue.ts';
 import { linearWorkgroups, type FusedOp, type Kernel, type KernelLimits, type Lowered } from './kernel.ts';
 
 export const channelShuffleKernel: Kernel = {
   name: 'channel-shuffle',
   code,
   bindings: ['x', 'affine', 'residual', 'y'],
-  sizes: ['channels', 'groups', 'groupChannels', 'vectors', 'outputs', 'affine', 'residual', 'relu'],
+  sizes: ['channels', 'groups', 'groupChannels', 'vectors', 'pixels', 'invocations', 'affine', 'residual', 'relu'],
 };
 
 export function lowerChannelShuffle(op: FusedOp<ChannelShuffleAttrs>, limits: KernelLimits): Lowered {
   const { groups } = op.attrs;
   const affine = affineEpilogue(op);
   const channels = op.output.c;
-  const outputs = vectorCount(op.output);
+  const vectors = channelVectors(channels);
+  const pixels = op.output.n * op.output.h * op.output.w;
+  const invocations = Math.ceil(pixels / 4) * vectors;
   return {
     constants: affine.constants,
     dispatches: [
@@ -28,13 +30,14 @@ export function lowerChannelShuffle(op: FusedOp<ChannelShuffleAttrs>, limits: Ke
           channels,
           groups,
           groupChannels: channels / groups,
-          vectors: channelVectors(channels),
-          outputs,
+          vectors,
+          pixels,
+          invocations,
           affine: affine.flag,
           ...epilogueFlags(op),
         },
         buffers: [{ value: op.inputs[0] }, affine.ref, residualRef(op), { value: op.name }],
-        workgroups: linearWorkgroups(outputs, limits),
+        workgroups: linearWorkgroups(invocations, limits),
         macs: 0,
       },
     ],

@@ -29,7 +29,7 @@ function convKernel(name: string, code: string): Kernel {
     bindings: ['x', 'weights', 'bias', 'residual', 'y'],
     sizes: [
       'inHeight', 'inWidth', 'inVectors', 'outHeight', 'outWidth', 'outVectors', 'pixels', 'tiles', 'channelTiles',
-      'kernelSize', 'stride', 'padding', 'groupVectors', 'groupOutVectors', 'weightVectors', 'residual', 'relu',
+      'kernelSize', 'stride', 'padding', 'runs', 'runVectors', 'groupVectors', 'groupOutVectors', 'weightVectors', 'residual', 'relu',
     ],
   };
 }
@@ -78,6 +78,9 @@ export function lowerConv2d(op: FusedOp<Conv2dAttrs>, limits: KernelLimits): Low
           kernelSize: attrs.kernelSize,
           stride: attrs.stride,
           padding: attrs.padding,
+          ...(alignedGroups && attrs.groups > 1
+            ? { runs: attrs.kernelSize, runVectors: groupVectors }
+            : { runs: 1, runVectors: attrs.kernelSize * groupVectors }),
           groupVectors,
           groupOutVectors,
           weightVectors,

@@ -1,4 +1,8 @@
-/** Depthwise convolution of the first channels of its input; weights `[k, k, outVectors]` vec4. */
+/**
+ * Depthwise convolution of the first channels of its input; weights `[k, k, outVectors]` vec4. At stride 1, as all of
+ * CompConv's tails are, an invocation computes four pixels of a row; at others one.
+ */
+import codeRow from '../../shaders/depthwise-conv2d-row.wgsl?raw';
 import code from '../../shaders/depthwise-conv2d.wgsl?raw';
 import { channelPitch, channelVectors } from '../tensor/channel-layout.ts';
 import type { DepthwiseConv2dAttrs } from '../ops/depthwise-conv2d.ts';
@@ -7,46 +11,60 @@ import { affineParams, biasConstant, BYTES_PER_ELEMENT, type Constant } from './
 import { epilogueFlags, residualRef, vectorCount } from './epilogue.ts';
 import { linearWorkgroups, type FusedOp, type Kernel, type KernelLimits, type Lowered } from './kernel.ts';
 
-export const depthwiseConv2dKernel: Kernel = {
+const bindings = ['x', 'weights', 'bias', 'residual', 'y'];
+
+const general: Kernel = {
   name: 'depthwise-conv2d',
   code,
-  bindings: ['x', 'weights', 'bias', 'residual', 'y'],
+  bindings,
   sizes: [
     'inHeight', 'inWidth', 'inVectors', 'outHeight', 'outWidth', 'outVectors', 'outputs', 'kernelSize', 'stride',
     'padding', 'residual', 'relu',
   ],
 };
 
+const rowOfFour: Kernel = {
+  name: 'depthwise-conv2d-row',
+  code: codeRow,
+  bindings,
+  sizes: [
+    'inHeight', 'inWidth', 'inVectors', 'outHeight', 'outWidth', 'outVectors', 'rowTiles', 'invocations', 'kernelSize',
+    'padding', 'residual', 'relu',
+  ],
+};
+
+export const depthwiseConv2dKernels: readonly Kernel[] = [general, rowOfFour];
+
 export function lowerDepthwiseConv2d(op: FusedOp<DepthwiseConv2dAttrs>, limits: KernelLimits): Lowered {
   const { output } = op;
   const { kernelSize, stride, padding } = op.attrs;
   const [x] = op.inputShapes;
   const outVectors = channelVectors(output.c);
-  const outputs = vectorCount(output);
   const weights = weightConstant(op);
   const bias = biasConstant(op.name, op.affine, output.c, outVectors);
+  const shape = {
+    inHeight: x.h,
+    inWidth: x.w,
+    inVectors: channelVectors(x.c),
+    outHeight: output.h,
+    outWidth: output.w,
+    outVectors,
+    kernelSize,
+    padding,
+    ...epilogueFlags(op),
+  };
+  const rowTiles = Math.ceil(output.w / 4);
+  const invocations = stride === 1 ? output.n * output.h * rowTiles * outVectors : vectorCount(output);
   return {
     constants: [weights, bias],
     dispatches: [
       {
         label: op.name,
-        kernel: depthwiseConv2dKernel,
+        kernel: stride === 1 ? rowOfFour : general,
         overrides: {},
-        sizes: {
-          inHeight: x.h,
-          inWidth: x.w,
-          inVectors: channelVectors(x.c),
-          outHeight: output.h,
-          outWidth: output.w,
-          outVectors,
-          outputs,
-          kernelSize,
-          stride,
-          padding,
-          ...epilogueFlags(op),
-        },
+        sizes: stride === 1 ? { ...shape, rowTiles, invocations } : { ...shape, stride, outputs: invocations },
         buffers: [{ value: op.inputs[0] }, { constant: weights.key }, { constant: bias.key }, residualRef(op), { value: op.name }],
-        workgroups: linearWorkgroups(outputs, limits),
+        workgroups: linearWorkgroups(invocations, limits),
         macs: op.macs,
       },
     ],

@@ -2,7 +2,7 @@
 import type { OpAttrs } from '../ops/node.ts';
 import type { FusedOp, Kernel, KernelLimits, Lowered, PointwiseAttrs } from './kernel.ts';
 import { conv2dKernels, lowerConv2d } from './conv2d.ts';
-import { depthwiseConv2dKernel, lowerDepthwiseConv2d } from './depthwise-conv2d.ts';
+import { depthwiseConv2dKernels, lowerDepthwiseConv2d } from './depthwise-conv2d.ts';
 import { pointwiseKernel, lowerPointwise } from './pointwise.ts';
 import { channelSliceKernel, lowerChannelSlice } from './channel-slice.ts';
 import { channelConcatKernel, lowerChannelConcat } from './channel-concat.ts';
@@ -14,7 +14,7 @@ import { softmaxKernel, lowerSoftmax } from './softmax.ts';
 
 export const kernels: readonly Kernel[] = [
   ...conv2dKernels,
-  depthwiseConv2dKernel,
+  ...depthwiseConv2dKernels,
   pointwiseKernel,
   channelSliceKernel,
   channelConcatKernel,

@@ -114,10 +114,11 @@ function checkNetworkOptions(options: NetworkOptions): void {
     }
   }
   const { arch, c0, depths, inner, widths, blocksPerStage } = options;
-  if (c0 !== undefined && !(typeof c0 === 'number' && c0 > 0)) throw fail(`c0 must be a positive number, got ${JSON.stringify(c0)}`);
+  if (c0 !== undefined && !(Number.isFinite(c0) && c0 > 0)) throw fail(`c0 must be a positive number, got ${JSON.stringify(c0)}`);
   if (inner !== undefined && inner !== 'linear' && inner !== 'bn-relu') {
     throw fail(`inner must be "linear" or "bn-relu", got ${JSON.stringify(inner)}`);
   }
+  if (options.innerBias !== undefined && typeof options.innerBias !== 'boolean') throw fail(`innerBias must be true or false, got ${JSON.stringify(options.innerBias)}`);
   if (depths !== undefined && (typeof depths !== 'object' || depths === null || Array.isArray(depths))) {
     throw fail(`depths must map layer names to depths 0..3, got ${JSON.stringify(depths)}`);
   }

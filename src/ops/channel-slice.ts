@@ -14,7 +14,8 @@ export interface ChannelSliceAttrs {
 
 export const channelSlice: OpDefinition<ChannelSliceAttrs> = {
   inferShape({ begin, channels, stride }, [x], where) {
-    if (begin < 0 || channels < 1 || begin + channels > x.c || stride < 1) {
+    const integers = [begin, channels, stride].every(Number.isInteger);
+    if (!integers || begin < 0 || channels < 1 || begin + channels > x.c || stride < 1) {
       throw new CompConvError(
         'invalid-graph',
         `${where}: channels [${begin}, ${begin + channels}) with stride ${stride} do not fit the input's ${x.c} channels`,

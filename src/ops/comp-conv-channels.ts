@@ -50,7 +50,7 @@ export function depthProblem(conv: ReplacedConv, depth: number): string | undefi
   }
   const { primitive, tail } = compConvChannels(outChannels, depth);
   const sliced = primitive * (2 ** (depth - 1) - 1);
-  if (tail < 1) return `leaves ${tail} of ${outChannels} output channels for its tail, which needs at least 1`;
+  if (tail < 1) return `leaves none of the ${outChannels} output channels for its tail, which needs at least 1`;
   if (sliced > inChannels) return `needs ${sliced} input channels for its identity slices, got ${inChannels}`;
   return undefined;
 }

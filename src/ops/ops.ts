@@ -48,6 +48,9 @@ function definitionOf(attrs: OpAttrs): OpDefinition<OpAttrs> {
 
 /** Shape of a node's output. @throws invalid-graph */
 export function inferShape({ name, attrs, inputs }: Node, inputShapes: readonly ImageShape[]): ImageShape {
+  if (!Object.hasOwn(definitions, attrs.op)) {
+    throw new CompConvError('invalid-graph', `${name}: unknown op ${JSON.stringify(attrs.op)}`);
+  }
   const expected = arity[attrs.op] ?? 1;
   if (attrs.op === 'channel-concat' ? inputs.length < 1 : inputs.length !== expected) {
     throw new CompConvError('invalid-graph', `${name}: ${attrs.op} takes ${expected} input(s), got ${inputs.length}`);

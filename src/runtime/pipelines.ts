@@ -62,8 +62,10 @@ export class PipelineCache {
           layout: this.#device.createPipelineLayout({ bindGroupLayouts: [this.layout(kernel)] }),
           compute: { module: this.#module(kernel), constants: overrides },
         })
-        .catch((cause: Error) => {
-          throw new CompConvError('gpu-validation', `the kernel ${key} does not compile on this adapter: ${cause.message}`, { cause });
+        .catch(async (cause: Error) => {
+          const { messages } = await this.#module(kernel).getCompilationInfo();
+          const details = messages.map(({ lineNum, message }) => `line ${lineNum}: ${message}`).join('; ') || cause.message;
+          throw new CompConvError('gpu-validation', `the kernel ${key} does not compile on this adapter: ${details}`, { cause });
         });
       this.#pipelines.set(key, pipeline);
     }

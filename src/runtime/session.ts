@@ -168,7 +168,7 @@ export class Session {
     const executor = await this.#prepare(shape);
     const { device } = this.#engine;
     const start = performance.now();
-    const images = isTensor(input) ? undefined : await this.#prepareImages(imagesOf(input), executor);
+    const images = isTensor(input) ? undefined : await this.#uploadImages(imagesOf(input), executor);
     this.#throwIfDisposed();
     const timer = timed ? this.#timer : undefined;
     try {
@@ -226,7 +226,7 @@ export class Session {
     return executor;
   }
 
-  async #prepareImages(images: readonly ImageSource[], executor: Executor) {
+  async #uploadImages(images: readonly ImageSource[], executor: Executor) {
     this.#preprocessor ??= await ImagePreprocessor.create(this.#engine.device);
     return this.#preprocessor.prepare(images, this.model.preprocess, executor.inputShape, executor.input);
   }
@@ -255,7 +255,7 @@ export function createSession(model: Model, options?: SessionOptions): Promise<S
 }
 
 function isTensor(input: SessionInput): input is Tensor {
-  return 'shape' in input;
+  return typeof input === 'object' && input !== null && 'shape' in input;
 }
 
 function imagesOf(input: ImageSource | readonly ImageSource[]): readonly ImageSource[] {

@@ -23,9 +23,10 @@ export const DEFAULT_LIMITS: ScheduleLimits = {
   maxComputeWorkgroupsPerDimension: 65535,
 };
 
-/** Makes the plan of a graph for an adapter's limits. @throws limit-exceeded naming what does not fit. */
+/** Makes the plan of a graph for an adapter's limits. @throws limit-exceeded naming what does not fit; invalid-graph. */
 export function schedule(graph: Graph, limits: ScheduleLimits = DEFAULT_LIMITS): Plan {
   const ops = fuseEpilogues(expandModules(graph));
+  if (ops.length === 0) throw new CompConvError('invalid-graph', `${graph.name}: there is nothing to run but the input`);
   const shapes = new Map([[graph.input, graph.shapes.get(graph.input)!]]);
   const dispatches: Dispatch[] = [];
   const constants = new Map<string, Constant>();

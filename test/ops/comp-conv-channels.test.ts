@@ -75,10 +75,10 @@ describe('compConvChannels', () => {
 describe('feasible depths', () => {
   it('needs at least one tailing channel', () => {
     // d = 3 with C_out = 10: c = 1, parts 1 1 2 2 t 4 add up to 10 without t. 11 leaves one.
-    expect(depthProblem(conv(16, 10), 3)).toBe('leaves 0 of 10 output channels for its tail, which needs at least 1');
+    expect(depthProblem(conv(16, 10), 3)).toBe('leaves none of the 10 output channels for its tail, which needs at least 1');
     expect(depthProblem(conv(16, 11), 3)).toBeUndefined();
     expect(compConvChannels(11, 3).tail).toBe(1);
-    expect(depthProblem(conv(16, 1), 1)).toMatch(/leaves 0 of 1 output channels/);
+    expect(depthProblem(conv(16, 1), 1)).toMatch(/leaves none of the 1 output channels/);
     expect(depthProblem(conv(16, 2), 1)).toBeUndefined();
   });
 

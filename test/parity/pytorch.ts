@@ -19,7 +19,7 @@ export interface Comparison {
 }
 
 /** What the README beside the fixtures calls the case. */
-type ModuleCase = Omit<CompConvAttrs, 'op' | 'depth'> & { readonly depth: number };
+type ModuleCase = Omit<CompConvAttrs, 'op' | 'depth' | 'innerBias'> & { readonly depth: number; readonly innerBias?: boolean };
 
 /** One CompConv, or a plain convolution as depth 0: a file of `fixtures/modules`. */
 export async function compareModule(engine: EngineDevice, name: string, bytes: Uint8Array): Promise<Comparison> {
@@ -30,7 +30,7 @@ export async function compareModule(engine: EngineDevice, name: string, bytes: U
   const [n, c, h, w] = input.shape;
   const graph = defineGraph(name, [
     { name: 'input', attrs: { op: 'input', shape: { n, h, w, c } }, inputs: [] },
-    { name: 'conv', attrs: { innerBias: false, ...options, ...op } as OpAttrs, inputs: ['input'] },
+    { name: 'conv', attrs: { ...options, innerBias: options.innerBias ?? false, ...op } as OpAttrs, inputs: ['input'] },
   ]);
   const output = await runGraph(engine, graph, weights, input);
   return { actual: output.data, expected: weights.get('output').data };

@@ -1,0 +1,56 @@
+/** `compconv plan`: every dispatch of an inference, for the limits that any WebGPU adapter has; no GPU needed. */
+
+import type { Command } from 'commander';
+import type { Dispatch } from '../../src/kernels/kernel.ts';
+import { printPlan, summarizePlan, type Plan } from '../../src/scheduler/plan.ts';
+import { schedule } from '../../src/scheduler/schedule.ts';
+import { addJsonOption, addNetworkOptions, addSizeOptions, loadGraph, type NetworkFlags, type SizeFlags } from '../options.ts';
+import { printJson } from '../report.ts';
+
+interface PlanFlags extends NetworkFlags, SizeFlags {
+  readonly weights?: string;
+  readonly json?: boolean;
+}
+
+export function addPlanCommand(program: Command): void {
+  const command = program.command('plan').summary('every GPU dispatch of an inference');
+  command.description(
+    'Prints the plan of an inference: one line for each dispatch with what it reads and writes, then memory. It is made ' +
+      "for WebGPU's default limits, so that it runs anywhere; a session may plan for an adapter that has more.",
+  );
+  addNetworkOptions(command).option('--weights <file>', 'take the network from the metadata of this .safetensors file; flags win');
+  addJsonOption(addSizeOptions(command));
+  command.addHelpText('after', '\nExamples:\n  compconv plan --arch resnet18 --c0 64\n  compconv plan --arch vgg16 --plain --size 64 --json');
+  command.action(runPlan);
+}
+
+async function runPlan(flags: PlanFlags): Promise<void> {
+  const { graph } = await loadGraph(flags);
+  const plan = schedule(graph);
+  if (!flags.json) {
+    process.stdout.write(printPlan(plan));
+    return;
+  }
+  const { name, schedule: passes, input, output, dispatches } = plan;
+  printJson({
+    network: name,
+    schedule: passes,
+    input: { value: input, shape: shapeOf(plan, input) },
+    output: { value: output, shape: shapeOf(plan, output) },
+    ...summarizePlan(plan),
+    steps: dispatches.map((dispatch) => describe(plan, dispatch)),
+  });
+}
+
+function describe(plan: Plan, { label, kernel, buffers, overrides, workgroups, macs }: Dispatch) {
+  const values = buffers.flatMap((ref) => ('value' in ref ? [ref.value] : []));
+  const output = values[values.length - 1];
+  const inputs = [...new Set(values.slice(0, -1))];
+  return { label, kernel: kernel.name, overrides, inputs, output, shape: shapeOf(plan, output), workgroups, macs };
+}
+
+/** `[N, H, W, C]`, as the printed plan has it: the order in memory. */
+function shapeOf(plan: Plan, value: string): number[] {
+  const { n, h, w, c } = plan.shapes.get(value)!;
+  return [n, h, w, c];
+}

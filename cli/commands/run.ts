@@ -1,0 +1,159 @@
+/** `compconv run`: a network on images, or on a tensor. */
+
+import { Option, type Command } from 'commander';
+import { openNodeGpu } from '../node-adapter.ts';
+import { CompConvError, throwIfAborted } from '../../src/errors.ts';
+import { shapeOf, withInputShape } from '../../src/graph/graph.ts';
+import { seededModel, type Model } from '../../src/models/load-model.ts';
+import { createSession, type RunResult, type Session } from '../../src/runtime/session.ts';
+import { summarizePlan } from '../../src/scheduler/plan.ts';
+import { formatShape, type Tensor } from '../../src/tensor/tensor.ts';
+import { topK, type Classification } from '../../src/vision/top-k.ts';
+import { printable } from '../failure.ts';
+import { readInput, writeLogits } from '../files.ts';
+import { readImage } from '../images.ts';
+import { addJsonOption, addNetworkOptions, completeNetworkOptions, integer, loadWeights, seed, type NetworkFlags } from '../options.ts';
+import { count, milliseconds, percent, print, printJson, ProgressLine } from '../report.ts';
+
+interface RunFlags extends NetworkFlags {
+  readonly weights?: string;
+  readonly seed?: number;
+  readonly input?: string;
+  readonly output?: string;
+  readonly top: number;
+  readonly json?: boolean;
+}
+
+/** What was said of one image. */
+interface ImageResult {
+  /** The image's path, or the tensor's path and index. */
+  readonly image: string;
+  readonly latencyMs: number;
+  readonly gpuTimeMs?: number;
+  readonly top: readonly Classification[];
+}
+
+export function addRunCommand(program: Command, signal: AbortSignal): void {
+  const command = program.command('run').summary('run a network on images, or on a tensor').argument('[images...]', 'PNG, JPEG or WebP files');
+  command.description(
+    'Runs a network on images, one after the other, or on a tensor, and prints the most likely classes. ' +
+      "The options in the weights file's metadata are the defaults; flags win.",
+  );
+  command
+    .option('--weights <file>', 'weights: a .safetensors file of a PyTorch state_dict')
+    .addOption(new Option('--seed <n>', 'made-up weights instead, the same for the same seed').argParser(seed).conflicts('weights'))
+    .option('--input <file>', 'instead of images: a .safetensors file of one tensor "input", f32 [N, C, H, W], already normalised')
+    .option('--output <file>', 'write a .safetensors file of one tensor "logits", f32 [N, classes]')
+    .option('--top <k>', 'how many classes to print', integer(), 5);
+  addJsonOption(addNetworkOptions(command));
+  command.addHelpText(
+    'after',
+    '\nExamples:\n  compconv run --weights model.safetensors photo.jpg --top 3\n' +
+      '  compconv run --arch resnet50 --c0 128 --weights resnet50-compconv128.safetensors --input x.safetensors --output y.safetensors\n' +
+      '  compconv run --arch resnet18 --plain --seed 1 photo.jpg --json',
+  );
+  command.action((images: readonly string[], flags: RunFlags) => run(images, flags, signal));
+}
+
+async function run(images: readonly string[], flags: RunFlags, signal: AbortSignal): Promise<void> {
+  if ((flags.input !== undefined) === images.length > 0) {
+    throw new CompConvError('invalid-argument', 'run: give either image files or --input with a file');
+  }
+  if (flags.weights === undefined && flags.seed === undefined) {
+    throw new CompConvError('invalid-argument', 'run: give --weights with a file, or --seed for made-up weights');
+  }
+  const tensor = flags.input === undefined ? undefined : await readInput(flags.input);
+  // Before the GPU is opened: what cannot be read is known at once.
+  const first = images.length > 0 ? await readImage(images[0]) : undefined;
+  const model = sizedFor(await readModel(flags), flags.input, tensor);
+  const progress = new ProgressLine();
+  const { gpu } = await openNodeGpu();
+  const session = await createSession(model, {
+    gpu,
+    signal,
+    onProgress: ({ phase, done, total }) => progress.update(`${phase} ${Math.round((100 * done) / Math.max(total, 1))} %`),
+  });
+  try {
+    const results: ImageResult[] = [];
+    const logits: Tensor[] = [];
+    const keep = ({ output, latencyMs, gpuTimeMs }: RunResult, name: (index: number) => string) => {
+      logits.push(output);
+      const [n, classes] = output.shape;
+      for (let i = 0; i < n; i++) {
+        const top = topK(output.data.subarray(i * classes, (i + 1) * classes), model.labels, flags.top);
+        results.push({ image: name(i), latencyMs, ...(gpuTimeMs !== undefined && { gpuTimeMs }), top });
+      }
+      return latencyMs;
+    };
+    let latencyMs = 0;
+    if (tensor) latencyMs = keep(await session.runTimed(tensor), (index) => `${flags.input}[${index}]`);
+    for (const [index, path] of images.entries()) {
+      throwIfAborted(signal);
+      progress.update(`image ${index + 1} of ${images.length}`);
+      latencyMs += keep(await session.runTimed(first && index === 0 ? first : await readImage(path)), () => path);
+    }
+    progress.clear();
+    if (flags.output !== undefined) await writeLogits(flags.output, stack(logits));
+    if (flags.json) printJson(report(session, results, latencyMs));
+    else printReport(session, results);
+  } finally {
+    progress.clear();
+    session.dispose();
+  }
+}
+
+async function readModel(flags: RunFlags): Promise<Model> {
+  if (flags.weights !== undefined) return loadWeights(flags.weights, flags);
+  return seededModel(await completeNetworkOptions(flags), flags.seed!);
+}
+
+/** The model for the size that will be run, so that no other one is prepared. */
+function sizedFor(model: Model, path: string | undefined, tensor: Tensor | undefined): Model {
+  const { c } = shapeOf(model.graph, model.graph.input);
+  if (!tensor) {
+    const side = model.preprocess.crop ?? model.preprocess.size;
+    return { ...model, graph: withInputShape(model.graph, { n: 1, h: side, w: side, c }) };
+  }
+  const [n, channels, h, w] = tensor.shape;
+  if (channels !== c) {
+    throw new CompConvError('invalid-argument', `${path}: ${model.graph.name} takes [N, ${c}, H, W], "input" is ${formatShape(tensor.shape)}`);
+  }
+  return { ...model, graph: withInputShape(model.graph, { n, h, w, c }) };
+}
+
+/** Rows of several tensors `[n, classes]` as one. */
+function stack(parts: readonly Tensor[]): Tensor {
+  const [, classes] = parts[0].shape;
+  const data = new Float32Array(parts.reduce((sum, part) => sum + part.data.length, 0));
+  parts.reduce((offset, part) => (data.set(part.data, offset), offset + part.data.length), 0);
+  return { shape: [data.length / classes, classes], data };
+}
+
+function report(session: Session, results: readonly ImageResult[], latencyMs: number): object {
+  const { macs, params } = session.cost.total;
+  const { dispatches, pipelines } = summarizePlan(session.plan);
+  return {
+    network: session.graph.name,
+    adapter: session.adapter.name,
+    software: session.adapter.isSoftware,
+    macs,
+    params,
+    dispatches,
+    pipelines,
+    latencyMs,
+    // For one image the answer lies on top.
+    ...(results.length === 1 && { top: results[0].top }),
+    images: results,
+  };
+}
+
+function printReport(session: Session, results: readonly ImageResult[]): void {
+  const { macs, params } = session.cost.total;
+  const { dispatches } = summarizePlan(session.plan);
+  print(`${session.graph.name}: ${count(macs)} MACs, ${count(params)} parameters, ${dispatches} dispatches`, `on ${session.adapter.name}`);
+  for (const { image, latencyMs, gpuTimeMs, top } of results) {
+    const onGpu = gpuTimeMs === undefined ? '' : `, ${milliseconds(gpuTimeMs)} on the GPU`;
+    print('', `${printable(image)}  ${milliseconds(latencyMs)}${onGpu}`);
+    print(...top.map(({ label, score }) => `  ${percent(score).padStart(8)}  ${printable(label)}`));
+  }
+}

@@ -1,0 +1,88 @@
+/** Files of the command line: read and written as a whole, with errors that name the file. */
+
+import { readFile, writeFile } from 'node:fs/promises';
+import { CompConvError } from '../src/errors.ts';
+import { parseSafetensors, writeSafetensors } from '../src/weights/safetensors.ts';
+import { formatShape, type Tensor } from '../src/tensor/tensor.ts';
+import { gunzip, parseIdx, type IdxArray } from '../src/vision/idx.ts';
+import { naming } from './failure.ts';
+
+/** @throws io */
+export async function readBytes(path: string): Promise<Uint8Array> {
+  try {
+    return await readFile(path);
+  } catch (cause) {
+    throw new CompConvError('io', `${path}: cannot be read: ${reason(cause)}`, { cause });
+  }
+}
+
+/** @throws io */
+export async function writeBytes(path: string, bytes: Uint8Array): Promise<void> {
+  try {
+    await writeFile(path, bytes);
+  } catch (cause) {
+    throw new CompConvError('io', `${path}: cannot be written: ${reason(cause)}`, { cause });
+  }
+}
+
+/** The tensor `input`, `[N, C, H, W]`, of a file that holds nothing else. @throws io, invalid-file, invalid-weights */
+export async function readInput(path: string): Promise<Tensor> {
+  const bytes = await readBytes(path);
+  return naming(path, () => {
+    const file = parseSafetensors(bytes);
+    const names = [...file.shapes.keys()];
+    if (names.length !== 1 || names[0] !== 'input') {
+      const got = names.length === 0 ? 'none' : names.slice(0, 5).map((name) => JSON.stringify(name)).join(', ');
+      throw new CompConvError('invalid-file', `must hold one tensor called "input", got ${names.length > 5 ? `${got}, …` : got}`);
+    }
+    const input = file.get('input');
+    if (input.shape.length !== 4 || input.shape.includes(0)) {
+      throw new CompConvError('invalid-file', `"input" must be [N, C, H, W], all at least 1, got ${formatShape(input.shape)}`);
+    }
+    return input;
+  });
+}
+
+/** Writes the tensor `logits`. @throws io */
+export async function writeLogits(path: string, logits: Tensor): Promise<void> {
+  await writeBytes(path, writeSafetensors([['logits', logits]]));
+}
+
+/** An IDX file, gzipped or not. @throws io, invalid-file */
+export async function readIdx(path: string): Promise<IdxArray> {
+  const bytes = await readBytes(path);
+  return naming(path, async () => parseIdx(await gunzip(bytes)));
+}
+
+/** A JSON file of depths by layer name. What they are is the engine's to check. @throws io, invalid-file */
+export async function readDepths(path: string): Promise<Record<string, number>> {
+  const bytes = await readBytes(path);
+  return naming(path, () => {
+    let depths: unknown;
+    try {
+      depths = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    } catch (cause) {
+      throw new CompConvError('invalid-file', `is not valid JSON: ${(cause as Error).message}`, { cause });
+    }
+    if (typeof depths !== 'object' || depths === null || Array.isArray(depths)) {
+      throw new CompConvError('invalid-file', 'must be a JSON object of depths by layer name, e.g. {"layer1.0.conv1": 2}');
+    }
+    for (const [layer, depth] of Object.entries(depths)) {
+      if (typeof depth !== 'number') {
+        throw new CompConvError('invalid-file', `${JSON.stringify(layer)}: the depth must be a number, got ${JSON.stringify(depth)}`);
+      }
+    }
+    return depths as Record<string, number>;
+  });
+}
+
+function reason(cause: unknown): string {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  const known: Record<string, string> = {
+    ENOENT: 'there is no such file or folder',
+    EISDIR: 'it is a folder',
+    ENOTDIR: 'a part of the path is no folder',
+    EACCES: 'permission denied',
+  };
+  return known[code ?? ''] ?? message;
+}

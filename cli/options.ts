@@ -1,0 +1,121 @@
+/**
+ * The options that several commands share, which network and at what size, from text to the engine's own options. What
+ * a value means is the engine's to check; here it only has to be of the right type.
+ */
+
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import { CompConvError } from '../src/errors.ts';
+import type { Graph } from '../src/graph/graph.ts';
+import { loadModel, type Model } from '../src/models/load-model.ts';
+import { architectures, createNetwork, type InputSize, type NetworkOptions } from '../src/models/network.ts';
+import { naming } from './failure.ts';
+import { readBytes, readDepths } from './files.ts';
+
+/** Which network, as given: all of it may come from a file's metadata instead. */
+export interface NetworkFlags {
+  readonly arch?: string;
+  readonly c0?: number;
+  /** Path of a JSON file. */
+  readonly depths?: string;
+  readonly plain?: boolean;
+  readonly inner?: 'linear' | 'bn-relu';
+  readonly shuffleGroups?: number;
+  readonly classes?: number;
+  readonly inChannels?: number;
+}
+
+export interface SizeFlags {
+  readonly size?: number;
+  readonly batch?: number;
+}
+
+/** For sizes and counts: larger ones are mistakes. */
+const MAX_INTEGER = 2 ** 24;
+
+/** Parser of an integer from `min` to `max`. */
+export function integer(min = 1, max = MAX_INTEGER): (text: string) => number {
+  return (text) => {
+    const value = /^\d+$/.test(text) ? Number(text) : NaN;
+    if (!(value >= min && value <= max)) throw new InvalidArgumentError(`It must be an integer from ${min} to ${max}.`);
+    return value;
+  };
+}
+
+export function positiveNumber(text: string): number {
+  const value = text.trim() === '' ? NaN : Number(text);
+  if (!(value > 0 && Number.isFinite(value))) throw new InvalidArgumentError('It must be a number above 0.');
+  return value;
+}
+
+export const seed = integer(0, 2 ** 32 - 1);
+
+/** What every network option is, for `--help`; without `--arch` a command has a default or a file. */
+export function addNetworkOptions(command: Command): Command {
+  return addCompressionOptions(command.option('--arch <name>', `network, torchvision's name: ${architectures.join(', ')}`))
+    .addOption(new Option('--plain', 'plain convolutions: no CompConv').conflicts(['c0', 'depths']))
+    .option('--in-channels <n>', 'channels of the input', integer());
+}
+
+/** The options that CompConv itself has. */
+export function addCompressionOptions(command: Command): Command {
+  return command
+    .option('--c0 <n>', 'CompConv of adaptive depth with this C_0: 32, 64, 128, …; larger is lighter compression', positiveNumber)
+    .option('--depths <file>', 'CompConv with these depths: a JSON object, layer name to 0..3; other layers follow --c0, or stay plain')
+    .addOption(new Option('--inner <kind>', 'what follows the convolutions inside CompConv (default: linear)').choices(['linear', 'bn-relu']))
+    .option('--shuffle-groups <n>', "groups of CompConv's channel shuffle; 1 is no shuffle (default: 2)", integer())
+    .option('--classes <n>', 'number of classes', integer());
+}
+
+export function addSizeOptions(command: Command): Command {
+  return command
+    .option('--size <n>', 'height and width of the input (default: what the network was made for)', integer())
+    .option('--batch <n>', 'images in the input (default: 1)', integer());
+}
+
+export function addJsonOption(command: Command): Command {
+  return command.option('--json', 'print one JSON object, with units in the names');
+}
+
+/** The flags as the engine's options; `depths` is read from its file. @throws io, invalid-file */
+export async function networkOptions(flags: NetworkFlags): Promise<Partial<NetworkOptions>> {
+  const { arch, c0, depths, inner, shuffleGroups, classes, inChannels } = flags;
+  return {
+    ...(arch !== undefined && { arch }),
+    ...(c0 !== undefined && { c0 }),
+    ...(depths !== undefined && { depths: await readDepths(depths) }),
+    ...(inner !== undefined && { inner }),
+    ...(shuffleGroups !== undefined && { shuffleGroups }),
+    ...(classes !== undefined && { classes }),
+    ...(inChannels !== undefined && { inChannels }),
+  };
+}
+
+export function inputSize({ size, batch }: SizeFlags): InputSize {
+  return { ...(batch !== undefined && { batch }), ...(size !== undefined && { height: size, width: size }) };
+}
+
+/** The flags as complete options of a network. @throws invalid-argument without `--arch`; io, invalid-file */
+export async function completeNetworkOptions(flags: NetworkFlags): Promise<NetworkOptions> {
+  const options = await networkOptions(flags);
+  if (options.arch === undefined) {
+    throw new CompConvError('invalid-argument', 'which network? Give --arch, or --weights with a file that says it');
+  }
+  return options as NetworkOptions;
+}
+
+/** A model from a file; flags win over its metadata. @throws io, invalid-file, invalid-weights, invalid-argument */
+export async function loadWeights(path: string, flags: NetworkFlags, input: InputSize = {}): Promise<Model> {
+  const network = await networkOptions(flags);
+  const bytes = await readBytes(path);
+  return naming(path, () => loadModel(bytes, { network, plain: flags.plain ?? false, input }));
+}
+
+/** A graph alone, from a file's metadata or from the flags. */
+export async function loadGraph(
+  flags: NetworkFlags & SizeFlags & { weights?: string },
+): Promise<{ graph: Graph; options: NetworkOptions }> {
+  const input = inputSize(flags);
+  if (flags.weights !== undefined) return loadWeights(flags.weights, flags, input);
+  const options = await completeNetworkOptions(flags);
+  return { graph: createNetwork(options, input), options };
+}

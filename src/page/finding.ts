@@ -1,0 +1,60 @@
+/** The page's headline: what was found here, in words that follow from the numbers, whichever way they fall. */
+import { formatCount, formatMs, formatRatio } from './format.ts';
+
+/** One network's numbers, as far as the headline needs them. */
+export interface Measured {
+  readonly macs: number;
+  readonly latencyMs: number;
+  readonly dispatches: number;
+  /** Right answers among `samples` images. */
+  readonly correct: number;
+  /** Right answers in the whole test set, from PyTorch. */
+  readonly testSetCorrect?: number;
+}
+
+export interface Finding {
+  readonly headline: string;
+  readonly detail: string;
+}
+
+/** Times within this share of each other are called equal: repeated runs differ by as much. */
+const EQUAL_WITHIN = 0.05;
+
+/** Compares CompConv with its plain twin. */
+export function describeFinding(plain: Measured, compConv: Measured, samples: number, testSetImages: number): Finding {
+  const macsRatio = plain.macs / compConv.macs;
+  const speed = plain.latencyMs / compConv.latencyMs;
+  const macs = macsRatio >= 1 ? `${formatRatio(macsRatio)} fewer MACs` : `${formatRatio(1 / macsRatio)} more MACs`;
+  const outcome = outcomeOf(speed);
+  const headline = {
+    slower: `CompConv: ${macs}, but slower here: ${formatSpeed(speed)} as fast`,
+    equal: `CompConv: ${macs}, and about as fast here`,
+    faster: `CompConv: ${macs}, and ${formatRatio(speed)} as fast here`,
+  }[outcome];
+  const times = `A picture takes ${formatMs(compConv.latencyMs)} with CompConv and ${formatMs(plain.latencyMs)} without.`;
+  const why =
+    outcome !== 'faster' && compConv.dispatches > plain.dispatches
+      ? ` It saves arithmetic, not launches: ${compConv.dispatches} dispatches stand against ${plain.dispatches}, and on ` +
+        '28×28 pictures there is little arithmetic to save.'
+      : '';
+  return { headline, detail: times + why + describeAccuracy(plain, compConv, samples, testSetImages) };
+}
+
+function outcomeOf(speed: number): 'slower' | 'equal' | 'faster' {
+  if (speed < 1 - EQUAL_WITHIN) return 'slower';
+  return speed > 1 + EQUAL_WITHIN ? 'faster' : 'equal';
+}
+
+/** `0.94` and not `0.9` where rounding would overstate the loss. */
+function formatSpeed(speed: number): string {
+  return `${speed.toFixed(2)}×`;
+}
+
+function describeAccuracy(plain: Measured, compConv: Measured, samples: number, testSetImages: number): string {
+  const here = ` Of these ${samples} pictures CompConv gets ${compConv.correct} right, the plain network ${plain.correct}`;
+  if (plain.testSetCorrect === undefined || compConv.testSetCorrect === undefined) return `${here}.`;
+  return (
+    `${here}; of the whole test set of ${formatCount(testSetImages)} it is ${formatCount(compConv.testSetCorrect)} ` +
+    `to ${formatCount(plain.testSetCorrect)}.`
+  );
+}

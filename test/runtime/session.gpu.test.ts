@@ -1,0 +1,205 @@
+/** A session as its users meet it: runs, queues, batches, images, errors, disposal, a caller's device, a lost device. */
+import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { readFileSync } from 'node:fs';
+import { openNodeGpu } from '../../cli/node-adapter.ts';
+import {
+  CompConvError,
+  createSession,
+  loadModel,
+  seededModel,
+  writeSafetensors,
+  type Model,
+  type Session,
+  type SessionOptions,
+  type Tensor,
+} from '../../src/index.ts';
+import { runReference, toTensor } from '../../src/reference/run.ts';
+import { withInputShape } from '../../src/graph/graph.ts';
+import { expectClose } from '../support/compare.ts';
+import { distinctValues } from '../support/random.ts';
+
+let adapter: GPUAdapter;
+const sessions: Session[] = [];
+
+beforeAll(async () => {
+  const { adapter: first, describe: name } = await openNodeGpu();
+  console.log(`adapter: ${name}`);
+  await first.requestDevice().then((device) => device.destroy());
+});
+afterEach(() => {
+  for (const session of sessions.splice(0)) session.dispose();
+});
+
+/** An adapter gives one device, so every session gets one of its own. */
+async function open(model: Model, options: SessionOptions = {}): Promise<Session> {
+  if (!options.device) ({ adapter } = await openNodeGpu());
+  const session = await createSession(model, { adapter, ...options });
+  sessions.push(session);
+  return session;
+}
+
+const small = (c0?: number) => seededModel({ arch: 'resnet_small14', ...(c0 ? { c0 } : {}) }, 5);
+
+function image(n: number, seed: number, side = 28): Tensor {
+  return { shape: [n, 1, side, side], data: distinctValues(n * side * side, seed) };
+}
+
+function expected(model: Model, input: Tensor): Float32Array {
+  const [n, c, h, w] = input.shape;
+  const graph = withInputShape(model.graph, { n, h, w, c });
+  return toTensor(runReference(graph, model.weights, input).get(graph.output)!).data;
+}
+
+const code = (expectedCode: string) => expect.objectContaining({ name: 'CompConvError', code: expectedCode });
+
+describe('run', () => {
+  test('gives the logits of the reference, for batches and sizes that come one after another', async () => {
+    const model = small(16);
+    const session = await open(model);
+    for (const input of [image(1, 1), image(3, 2), image(1, 3, 33), image(2, 4, 20), image(1, 5, 7), image(1, 6)]) {
+      const output = await session.run(input);
+      expect(output.shape).toEqual([input.shape[0], 10]);
+      expectClose(output.data, expected(model, input), { relativeL2: 1e-5 });
+    }
+  });
+
+  test('runs that come at the same time queue, and each gets its own answer', async () => {
+    const model = small();
+    const session = await open(model);
+    const inputs = Array.from({ length: 12 }, (_, i) => image(1 + (i % 2), 10 + i));
+    const alone: Tensor[] = [];
+    for (const input of inputs) alone.push(await session.run(input));
+    const together = await Promise.all(inputs.map((input) => session.run(input)));
+    together.forEach((output, i) => expect([...output.data]).toEqual([...alone[i].data]));
+  });
+
+  test('a bad input is refused with what is wrong, and the next run works', async () => {
+    const session = await open(small());
+    await expect(session.run({ shape: [1, 3, 28, 28], data: new Float32Array(3 * 784) })).rejects.toThrow(
+      /the input must be \[N, 1, H, W\] with N >= 1, got \[1, 3, 28, 28\]/,
+    );
+    await expect(session.run({ shape: [1, 1, 28, 28], data: new Float32Array(5) })).rejects.toThrow(/needs 784 elements, got 5/);
+    await expect(session.run([])).rejects.toThrow(/empty list of images/);
+    await expect(session.run('cat.jpg' as never)).rejects.toEqual(code('invalid-argument'));
+    await expect(session.run(null as never)).rejects.toEqual(code('invalid-argument'));
+    await expect(session.run(image(1, 1))).resolves.toMatchObject({ shape: [1, 10] });
+  });
+
+  test('runTimed tells how long it took', async () => {
+    const session = await open(small());
+    const { latencyMs, gpuTimeMs } = await session.runTimed(image(1, 1));
+    expect(latencyMs).toBeGreaterThan(0);
+    if (session.adapter.features.includes('timestamp-query') && gpuTimeMs !== undefined) expect(gpuTimeMs).toBeGreaterThan(0);
+  });
+});
+
+describe('images', () => {
+  test('classify resizes, normalises and names the classes', async () => {
+    const bytes = readFileSync(new URL('../../public/models/fashion-mnist-compconv.safetensors', import.meta.url));
+    const session = await open(await loadModel(bytes));
+    const pixels = new Uint8Array(28 * 28 * 4).map((_, i) => (i % 4 === 3 ? 255 : (i * 7) % 256));
+    const top = await session.classify({ width: 28, height: 28, data: pixels }, { topK: 3 });
+    expect(top).toHaveLength(3);
+    expect(top[0].score).toBeGreaterThanOrEqual(top[1].score);
+    expect(session.model.labels).toContain(top[0].label);
+    // The same pixels as a tensor: gray, normalised by hand.
+    const data = Float32Array.from({ length: 784 }, (_, i) => {
+      const [r, g, b] = pixels.subarray(4 * i, 4 * i + 3);
+      return (((19595 * r + 38470 * g + 7471 * b + 32768) >> 16) / 255 - 0.286) / 0.353;
+    });
+    const logits = await session.run({ shape: [1, 1, 28, 28], data });
+    expect(logits.data.indexOf(Math.max(...logits.data))).toBe(top[0].index);
+  });
+});
+
+describe('creation', () => {
+  test('reports upload and compile progress up to the end', async () => {
+    const events: string[] = [];
+    await open(small(16), { onProgress: ({ phase, done, total }) => events.push(`${phase} ${done === total ? 'end' : ''}`) });
+    expect(events).toContain('upload end');
+    expect(events).toContain('compile end');
+  });
+
+  test('can be aborted before and in between', async () => {
+    await expect(open(small(), { signal: AbortSignal.abort() })).rejects.toEqual(code('aborted'));
+    const controller = new AbortController();
+    await expect(open(small(), { signal: controller.signal, onProgress: () => controller.abort() })).rejects.toEqual(code('aborted'));
+  });
+
+  test('says what to do where there is no WebGPU and where there is no adapter', async () => {
+    await expect(createSession(small(), {})).rejects.toThrow(/WebGPU is not available here: use a browser/);
+    const gpu = { requestAdapter: async () => null } as unknown as GPU;
+    await expect(createSession(small(), { gpu })).rejects.toEqual(code('webgpu-unavailable'));
+  });
+
+  test('runs on a device with no more than the default limits, and says before running what does not fit', async () => {
+    const { adapter: plain } = await openNodeGpu();
+    const device = await plain.requestDevice();
+    const session = await open(small(16), { device });
+    expectClose((await session.run(image(1, 1))).data, expected(session.model, image(1, 1)), { relativeL2: 1e-5 });
+    const huge = { shape: [700, 1, 56, 56], data: new Float32Array(700 * 56 * 56) };
+    await expect(session.run(huge)).rejects.toThrow(/needs \d+ bytes, but this adapter binds at most 134217728; use a smaller batch/);
+    await expect(session.run(image(1, 1))).resolves.toBeDefined();
+    device.destroy();
+  });
+});
+
+describe('the end', () => {
+  test('dispose is idempotent, leaves a caller\'s device alone, and use after it throws', async () => {
+    const { adapter: plain } = await openNodeGpu();
+    const device = await plain.requestDevice();
+    let lost = false;
+    void device.lost.then(() => (lost = true));
+    const session = await open(small(), { device });
+    session.dispose();
+    session.dispose();
+    await expect(session.run(image(1, 1))).rejects.toEqual(code('disposed'));
+    const buffer = device.createBuffer({ size: 16, usage: GPUBufferUsage.STORAGE });
+    await device.queue.onSubmittedWorkDone();
+    expect(lost).toBe(false);
+    buffer.destroy();
+    device.destroy();
+  });
+
+  test('a run in progress when the session is disposed rejects with that', async () => {
+    const session = await open(small());
+    const running = session.run(image(4, 1));
+    const waiting = session.run(image(1, 2));
+    session.dispose();
+    await expect(running).rejects.toEqual(code('disposed'));
+    await expect(waiting).rejects.toEqual(code('disposed'));
+  });
+
+  test('a lost device rejects what runs, and what comes later, with a typed error', async () => {
+    const { adapter: plain } = await openNodeGpu();
+    const device = await plain.requestDevice();
+    const session = await open(small(), { device });
+    const running = session.run(image(8, 1));
+    device.destroy();
+    await expect(running).rejects.toEqual(code('device-lost'));
+    await expect(session.run(image(1, 1))).rejects.toEqual(code('device-lost'));
+  });
+
+});
+
+describe('loadModel', () => {
+  const plain = small();
+  const tensors = () => [...plain.weights.shapes.keys()].map((name) => [name, plain.weights.get(name)] as const);
+
+  test('a file without metadata loads with the caller\'s options', async () => {
+    const file = writeSafetensors(tensors());
+    await expect(loadModel(file)).rejects.toThrow(/no "compconv" metadata.*give `arch`/);
+    const model = await loadModel(file, { network: { arch: 'resnet_small14' } });
+    const session = await open(model);
+    expectClose((await session.run(image(1, 1))).data, expected(plain, image(1, 1)), { relativeL2: 1e-5 });
+  });
+
+  test('names every missing and unexpected tensor', async () => {
+    const error: unknown = await loadModel(writeSafetensors(tensors()), { network: { arch: 'resnet_small14', c0: 16 } }).catch((e: unknown) => e);
+    expect(error).toBeInstanceOf(CompConvError);
+    const { message } = error as Error;
+    for (const name of ['conv1.primitive.weight', 'layer3.1.conv2.grow.1.weight', 'conv1.weight', 'layer3.1.conv2.weight']) {
+      expect(message).toContain(name);
+    }
+  });
+});

@@ -1,0 +1,114 @@
+/** Plans as text and as data: the printed plan of one CompConv at each depth, fusion, memory, limits. */
+import { describe, expect, test } from 'vitest';
+import { GraphBuilder } from '../../src/graph/builder.ts';
+import { defineGraph, type Graph } from '../../src/graph/graph.ts';
+import { createNetwork } from '../../src/models/network.ts';
+import type { CompConvAttrs } from '../../src/ops/comp-conv.ts';
+import { fuseEpilogues } from '../../src/scheduler/fuse-epilogues.ts';
+import { valueBytes } from '../../src/scheduler/memory.ts';
+import { printPlan, summarizePlan, type Plan } from '../../src/scheduler/plan.ts';
+import { DEFAULT_LIMITS, schedule } from '../../src/scheduler/schedule.ts';
+
+/** A CompConv 24 -> 70 with BatchNorm, residual and ReLU behind it. */
+function module(depth: CompConvAttrs['depth']): Graph {
+  const compConv: CompConvAttrs = {
+    op: 'comp-conv', outChannels: 70, kernelSize: 3, stride: 1, padding: 1, depth, shuffleGroups: 2, inner: 'linear', bias: false, innerBias: false,
+  };
+  const g = new GraphBuilder();
+  const x = g.input({ n: 1, h: 7, w: 9, c: 24 });
+  const shortcut = g.conv2d('shortcut', x, 70, { kernelSize: 1 });
+  g.relu('relu', g.add('add', g.batchNorm('bn', g.node('conv', compConv, x)), shortcut));
+  return g.build(`CompConv depth ${depth}`);
+}
+
+describe('the printed plan of one CompConv', () => {
+  test.each([1, 2, 3] as const)('depth %i', async (depth) => {
+    await expect(printPlan(schedule(module(depth)))).toMatchFileSnapshot(`golden/comp-conv-depth-${depth}.txt`);
+  });
+});
+
+describe('epilogues', () => {
+  const kernelsOf = (graph: Graph) => schedule(graph).dispatches.map(({ kernel }) => kernel.name);
+
+  test('BatchNorm, residual and ReLU of ResNet50 all move into convolutions', () => {
+    const { dispatchesByKernel } = summarizePlan(schedule(createNetwork({ arch: 'resnet50' })));
+    expect(dispatchesByKernel).toEqual({ 'conv2d-8x8': 53, 'max-pool': 1, 'avg-pool': 1, linear: 1 });
+  });
+
+  test('in CompConv128-ResNet50 they move into convolutions, concats and shuffles', () => {
+    const { dispatchesByKernel } = summarizePlan(schedule(createNetwork({ arch: 'resnet50', c0: 128 })));
+    expect(dispatchesByKernel.pointwise).toBeUndefined();
+    expect(dispatchesByKernel['channel-shuffle']).toBe(53);
+  });
+
+  test('a value that two nodes read is not changed behind the back of one', () => {
+    const g = new GraphBuilder();
+    const conv = g.conv2d('conv', g.input({ n: 1, h: 4, w: 4, c: 4 }), 4, { kernelSize: 1 });
+    g.add('add', g.relu('relu', conv), conv);
+    expect(kernelsOf(g.build('shared'))).toEqual(['conv2d-8x4', 'pointwise', 'pointwise']);
+    expect(fuseEpilogues(g.build('shared'))[0]).toMatchObject({ name: 'conv', relu: false });
+  });
+
+  test('the order of steps is kept: ReLU, then BatchNorm, needs a pointwise dispatch', () => {
+    const g = new GraphBuilder();
+    g.batchNorm('bn', g.relu('relu', g.conv2d('conv', g.input({ n: 1, h: 4, w: 4, c: 4 }), 4, { kernelSize: 1 })));
+    expect(kernelsOf(g.build('relu-bn'))).toEqual(['conv2d-8x4', 'pointwise']);
+  });
+});
+
+/** Checks what the GPU relies on: written before read, no value overwritten while needed, no buffer read and written at once. */
+function expectSoundMemory(plan: Plan): void {
+  const holder = new Map([[plan.memory.bufferOf.get(plan.input), plan.input]]);
+  for (const { buffers, label } of plan.dispatches) {
+    const values = buffers.flatMap((ref) => ('value' in ref ? [ref.value] : []));
+    const output = values.pop()!;
+    const target = plan.memory.bufferOf.get(output);
+    for (const value of values) {
+      expect(holder.get(plan.memory.bufferOf.get(value)), `${label} reads ${value}`).toBe(value);
+      expect(plan.memory.bufferOf.get(value), `${label} writes what it reads`).not.toBe(target);
+    }
+    holder.set(target, output);
+    expect(valueBytes(plan.shapes.get(output)!)).toBeLessThanOrEqual(plan.memory.bufferBytes[target!]);
+  }
+  expect(holder.get(plan.memory.bufferOf.get(plan.output))).toBe(plan.output);
+}
+
+describe('memory', () => {
+  test.each([
+    [{ arch: 'resnet50' }, 1.25],
+    [{ arch: 'resnet50', c0: 128 }, 1.25],
+    [{ arch: 'resnet18', c0: 64, inner: 'bn-relu' }, 1.4],
+    [{ arch: 'vgg16', c0: 32 }, 1.5],
+    [{ arch: 'resnet_small14', c0: 16 }, 1.25],
+  ] as const)('%o: sound, and at most %f times the lower bound', (options, factor) => {
+    const plan = schedule(createNetwork(options), { ...DEFAULT_LIMITS, maxStorageBufferBindingSize: 2 ** 30, maxBufferSize: 2 ** 30 });
+    expectSoundMemory(plan);
+    const { activationBytes, activationLowerBoundBytes } = summarizePlan(plan);
+    expect(activationBytes / activationLowerBoundBytes).toBeLessThanOrEqual(factor);
+  });
+
+  test('dispatches count every MAC of the network, and no other', () => {
+    for (const options of [{ arch: 'resnet50' }, { arch: 'resnet50', c0: 128 }, { arch: 'vgg16_bn', c0: 128 }]) {
+      const expected = { resnet50: 4089184256, resnet50128: 1447670402, vgg16_bn128: 5298994456 }[options.arch + (options.c0 ?? '')];
+      expect(summarizePlan(schedule(createNetwork(options))).macs).toBe(expected);
+    }
+  });
+});
+
+describe('limits', () => {
+  test('VGG16 with 411 MB in one layer is planned for 128 MiB bindings', () => {
+    const plan = schedule(createNetwork({ arch: 'vgg16' }));
+    for (const { byteLength } of plan.constants.values()) expect(byteLength).toBeLessThanOrEqual(128 * 2 ** 20);
+    expect(plan.dispatches.filter(({ label }) => label === 'classifier.1').length).toBe(4);
+  });
+
+  test('an activation that does not fit is named before anything runs', () => {
+    const graph = createNetwork({ arch: 'resnet18' }, { batch: 64 });
+    expect(() => schedule(graph)).toThrow(/the value relu needs 205520896 bytes, but this adapter binds at most 134217728; use a smaller batch/);
+  });
+
+  test('a graph that is only its input has nothing to run', () => {
+    const graph = defineGraph('nothing', [{ name: 'input', attrs: { op: 'input', shape: { n: 1, h: 1, w: 1, c: 1 } }, inputs: [] }]);
+    expect(() => schedule(graph)).toThrow(/nothing to run/);
+  });
+});
