@@ -21,8 +21,13 @@ struct Sizes {
   firstRow: u32,
   rows: u32,
   image: u32,        // slot of the batch
-  gray: u32,         // 1: ITU-R 601 luma before the resize, as convert('L')
 }
+
+// ITU-R 601 luma before the resize, as convert('L').
+override GRAY: bool = false;
+
+// Rounds levels to whole ones, halves up as Pillow does: float32 may put what ends in exactly .5 a hair below.
+const HALF = 0.5 + 1.0 / 8192;
 
 @group(0) @binding(0) var source: texture_2d<f32>;
 @group(0) @binding(1) var<storage, read_write> rows: array<u32>;
@@ -56,12 +61,13 @@ fn isInside(center: f32, size: u32) -> bool {
   return center >= 0 && center < f32(size);
 }
 
-// Levels of one source pixel, as whole numbers: sums that end in exactly .5 then round as they should.
-fn levels(x: u32, y: u32) -> vec3f {
-  let rgb = round(textureLoad(source, vec2u(x, y), 0).rgb * 255);
-  return rgb;
+// One source pixel in 0..1.
+fn texel(x: u32, y: u32) -> vec3f {
+  let rgb = textureLoad(source, vec2u(x, y), 0).rgb;
+  if (!GRAY) { return rgb; }
   // Whole numbers below 2^24 throughout, so exact.
-  return vec3f(floor((rgb.r * 19595 + rgb.g * 38470 + rgb.b * 7471 + 32768) / 65536), 0, 0);
+  let levels = round(rgb * 255);
+  return vec3f(floor((levels.r * 19595 + levels.g * 38470 + levels.b * 7471 + 32768) / 65536) / 255, 0, 0);
 }
 
 @compute @workgroup_size(64)
@@ -78,10 +84,10 @@ fn resizeRows(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grou
   var total = 0f;
   for (var x = t.begin; x < t.end; x++) {
     let w = weight(t, x);
-    sum += w * levels(x, sizes.firstRow + row);
+    sum += w * texel(x, sizes.firstRow + row);
     total += w;
   }
-  let rgb = vec3u(sum / total + 0.5);
+  let rgb = vec3u(sum * (255 / total) + HALF);
   rows[index] = rgb.r | (rgb.g << 8) | (rgb.b << 16);
 }
 
@@ -106,7 +112,7 @@ fn resizeColumns(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) g
       sum += w * vec3f(vec3u(packed, packed >> 8, packed >> 16) & vec3u(255));
       total += w;
     }
-    rgb = floor(sum / total + 0.5);
+    rgb = floor(sum / total + HALF);
   }
   y[sizes.image * pixels + index] = vec4f(rgb, 0) * sizes.scale + sizes.shift;
 }

@@ -47,6 +47,43 @@ export function affineConstant(name: string, terms: readonly AffineTerm[], chann
   };
 }
 
+/** Outputs packed together: their float32s fill one cache line of the target. */
+const BLOCK = 16;
+
+/**
+ * Packs PyTorch's weights `[O, K]`, flattened inputs last, into rows of outputs: `target[rows[k] + shift(o)][o - first]`.
+ * In blocks of outputs, since a plain transposition of a large matrix would miss the cache at every element.
+ */
+export function packRows(
+  data: Float32Array,
+  target: Float32Array,
+  layout: {
+    /** Row of each flattened input. */
+    readonly rows: Uint32Array;
+    /** Elements per row of the target. */
+    readonly columns: number;
+    /** Range of outputs. */
+    readonly first: number;
+    readonly outputs: number;
+    /** Factor of each output, by its index in `data`. */
+    readonly scale: Float64Array;
+    /** Rows by which an output's inputs lie further down. Default 0. */
+    readonly shift?: (output: number) => number;
+  },
+): void {
+  const { rows, columns, first, outputs, scale, shift = () => 0 } = layout;
+  const inputs = rows.length;
+  for (let begin = 0; begin < outputs; begin += BLOCK) {
+    const end = Math.min(begin + BLOCK, outputs);
+    for (let k = 0; k < inputs; k++) {
+      for (let o = begin; o < end; o++) {
+        const output = first + o;
+        target[(rows[k] + shift(output)) * columns + o] = data[output * inputs + k] * scale[output];
+      }
+    }
+  }
+}
+
 export function affineParams(terms: readonly AffineTerm[]): string[] {
   return terms.flatMap((term) =>
     term.kind === 'bias'

@@ -8,7 +8,7 @@ import code8x4 from '../../shaders/conv2d-8x4.wgsl?raw';
 import { LANES, channelVectors, roundUp } from '../tensor/channel-layout.ts';
 import type { Conv2dAttrs } from '../ops/conv2d.ts';
 import { evaluateAffine } from './affine.ts';
-import { affineParams, biasConstant, BYTES_PER_VECTOR, type Constant } from './constants.ts';
+import { affineParams, biasConstant, BYTES_PER_VECTOR, packRows, type Constant } from './constants.ts';
 import { epilogueFlags, residualRef } from './epilogue.ts';
 import { linearWorkgroups, type FusedOp, type Kernel, type KernelLimits, type Lowered } from './kernel.ts';
 
@@ -119,15 +119,10 @@ function weightConstant(
     pack(weights, target) {
       const { data } = weights.get(param);
       const { scale } = evaluateAffine(op.affine, outChannels, weights);
-      let source = 0;
-      for (let o = 0; o < outChannels; o++) {
-        const firstInput = alignedGroups ? 0 : Math.floor(o / (outChannels / groups)) * inChannels;
-        for (let i = 0; i < inChannels; i++) {
-          for (let tap = 0; tap < k * k; tap++) {
-            target[(tap * groupVectors * LANES + firstInput + i) * columns + o] = data[source++] * scale[o];
-          }
-        }
-      }
+      const taps = k * k;
+      const rows = Uint32Array.from({ length: inChannels * taps }, (_, i) => (i % taps) * groupVectors * LANES + Math.floor(i / taps));
+      const shift = (o: number) => (alignedGroups ? 0 : Math.floor(o / (outChannels / groups)) * inChannels);
+      packRows(data, target, { rows, columns, first: 0, outputs: outChannels, scale, shift });
     },
   };
 }

@@ -7,7 +7,7 @@ import { CompConvError } from '../errors.ts';
 import { LANES, channelPitch, channelVectors } from '../tensor/channel-layout.ts';
 import type { LinearAttrs } from '../ops/linear.ts';
 import { evaluateAffine } from './affine.ts';
-import { affineParams, biasConstant, BYTES_PER_VECTOR, type Constant } from './constants.ts';
+import { affineParams, biasConstant, BYTES_PER_VECTOR, packRows, type Constant } from './constants.ts';
 import { epilogueFlags, residualRef } from './epilogue.ts';
 import type { Dispatch, FusedOp, Kernel, KernelLimits, Lowered } from './kernel.ts';
 
@@ -72,14 +72,9 @@ function weightConstant(op: FusedOp<LinearAttrs>, firstVector: number, rangeVect
     pack(weights, target) {
       const { data } = weights.get(param);
       const { scale } = evaluateAffine(op.affine, op.output.c, weights);
-      for (let o = 0; o < outputs; o++) {
-        let source = (first + o) * c * h * w;
-        for (let channel = 0; channel < c; channel++) {
-          for (let pixel = 0; pixel < h * w; pixel++) {
-            target[(pixel * pitch + channel) * columns + o] = data[source++] * scale[first + o];
-          }
-        }
-      }
+      const pixels = h * w;
+      const rows = Uint32Array.from({ length: c * pixels }, (_, i) => (i % pixels) * pitch + Math.floor(i / pixels));
+      packRows(data, target, { rows, columns, first, outputs, scale });
     },
   };
 }

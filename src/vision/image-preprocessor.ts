@@ -35,13 +35,14 @@ export interface PreparedImages {
 
 interface Pipelines {
   readonly layout: GPUBindGroupLayout;
-  readonly rows: GPUComputePipeline;
+  readonly rows: Readonly<Record<Preprocess['color'], GPUComputePipeline>>;
   readonly columns: GPUComputePipeline;
 }
 
 type Workgroups = readonly [x: number, y: number, z: number];
 
 interface Step {
+  readonly pipeline: GPUComputePipeline;
   readonly bindGroup: GPUBindGroup;
   readonly rows: Workgroups;
   readonly columns: Workgroups;
@@ -153,6 +154,7 @@ class Prepared implements PreparedImages {
     this.#device.queue.writeBuffer(sizes, 0, contents);
 
     this.#steps = images.map(({ range }, index) => ({
+      pipeline: this.#pipelines.rows[preprocess.color],
       bindGroup: this.#device.createBindGroup({
         label: `image ${index}`,
         layout: this.#pipelines.layout,
@@ -173,9 +175,9 @@ class Prepared implements PreparedImages {
 
   encode(encoder: GPUCommandEncoder): void {
     const pass = encoder.beginComputePass({ label: 'preprocess' });
-    for (const { bindGroup, rows, columns } of this.#steps) {
+    for (const { pipeline, bindGroup, rows, columns } of this.#steps) {
       pass.setBindGroup(0, bindGroup);
-      pass.setPipeline(this.#pipelines.rows);
+      pass.setPipeline(pipeline);
       pass.dispatchWorkgroups(...rows);
       pass.setPipeline(this.#pipelines.columns);
       pass.dispatchWorkgroups(...columns);
@@ -208,11 +210,19 @@ async function compile(device: GPUDevice): Promise<Pipelines> {
   });
   const module = device.createShaderModule({ label: 'preprocess', code });
   const pipelineLayout = device.createPipelineLayout({ bindGroupLayouts: [layout] });
-  const pipeline = (entryPoint: string) =>
-    device.createComputePipelineAsync({ label: `preprocess ${entryPoint}`, layout: pipelineLayout, compute: { module, entryPoint } });
+  const pipeline = (entryPoint: string, constants: Record<string, number> = {}) =>
+    device.createComputePipelineAsync({
+      label: `preprocess ${entryPoint}`,
+      layout: pipelineLayout,
+      compute: { module, entryPoint, constants },
+    });
   try {
-    const [rows, columns] = await Promise.all([pipeline('resizeRows'), pipeline('resizeColumns')]);
-    return { layout, rows, columns };
+    const [rgb, gray, columns] = await Promise.all([
+      pipeline('resizeRows', { GRAY: 0 }),
+      pipeline('resizeRows', { GRAY: 1 }),
+      pipeline('resizeColumns'),
+    ]);
+    return { layout, rows: { rgb, gray }, columns };
   } catch (cause) {
     const message = (cause as Error).message;
     throw new CompConvError('gpu-validation', `the kernel preprocess does not compile on this adapter: ${message}`, { cause });

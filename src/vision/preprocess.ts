@@ -100,8 +100,7 @@ export function writeSizes(buffer: ArrayBuffer, offset: number, options: SizesOp
     floats[12 + LANES + c] = -preprocess.mean[c] / std;
   });
   const { width, height } = mapping.target;
-  const gray = preprocess.color === 'gray' ? 1 : 0;
-  new Uint32Array(buffer, offset + 80, 6).set([height, width, range.firstRow, range.rows, image, gray]);
+  new Uint32Array(buffer, offset + 80, 5).set([height, width, range.firstRow, range.rows, image]);
 }
 
 /** Channels of the network's input. */

@@ -89,6 +89,7 @@ function expectLevels(values: Float32Array, expected: ByteImage): void {
   const { max } = compare(levels, expected.data);
   expect(max).toBeLessThan(1.001);
   const apart = levels.filter((value, i) => Math.abs(value - expected.data[i]) > 0.001).length;
+  console.log("APART", apart, levels.length);
   expect(apart).toBeLessThanOrEqual(Math.max(2, 0.01 * levels.length));
 }
 
