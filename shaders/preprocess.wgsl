@@ -1,4 +1,4 @@
-// preprocess: an image to one slot of a network's input, in two passes: antialiased resize, centre crop, flip, normalise.
+// preprocess: an image to one slot of a network's input: antialiased resize, centre crop, flip, normalisation.
 //
 //   y[image, oy, ox, c] = (level of c at (ox, oy)) * scale[c] + shift[c]    levels are 0..255, 0 outside the image
 //
@@ -6,9 +6,9 @@
 //   rows    [rows, outWidth] packed RGB, 8 bits each: source rows firstRow, firstRow + 1, ... resized in x
 //   y       [N, outHeight, outWidth] vec4
 //
-// Pillow's BILINEAR to the bit, but for float32 instead of fixed point: a triangle that reaches one pixel to both sides,
-// of the source when enlarging, of the target when reducing; weights normalised over the taps inside the image; x before
-// y, and each result rounded to 8 bits. Two passes also read the source once per target column instead of once per pixel.
+// Pillow's BILINEAR, but in float32 instead of fixed point: a triangle that reaches one pixel to both sides, of the
+// source when enlarging, of the target when reducing; weights normalised over the taps inside the image; first x, then
+// y, and each result rounded to 8 bits. Two passes, since one would need the product of both numbers of taps.
 //
 // One invocation of `resizeRows` writes one pixel of rows, one of `resizeColumns` one vec4 of y.
 
@@ -71,7 +71,11 @@ fn texel(x: u32, y: u32) -> vec3f {
 }
 
 @compute @workgroup_size(64)
-fn resizeRows(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
+fn resizeRows(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) local: u32,
+) {
   let index = (group.y * groups.x + group.x) * 64 + local;
   if (index >= sizes.rows * sizes.outWidth) { return; }
   let row = index / sizes.outWidth;
@@ -92,7 +96,11 @@ fn resizeRows(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grou
 }
 
 @compute @workgroup_size(64)
-fn resizeColumns(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
+fn resizeColumns(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) local: u32,
+) {
   let index = (group.y * groups.x + group.x) * 64 + local;
   let pixels = sizes.outHeight * sizes.outWidth;
   if (index >= pixels) { return; }

@@ -19,15 +19,19 @@ interface Measure {
   readonly title?: string;
   readonly of: (entry: Entry) => number | undefined;
   readonly format: (value: number) => string;
-  /** How CompConv stands to plain, from `plain / compConv`. */
-  readonly compare?: (ratio: number) => string;
+  /** How CompConv stands to plain. */
+  readonly compare?: (plain: number, compConv: number) => string;
 }
 
-const fewer = (ratio: number) => compareBy(ratio, 'fewer', 'more');
-const smaller = (ratio: number) => compareBy(ratio, 'smaller', 'larger');
-const faster = (ratio: number) => {
-  if (ratio > 0.995 && ratio < 1.005) return 'the same';
-  return ratio >= 1 ? `${ratio.toFixed(2)}× as fast` : `slower: ${ratio.toFixed(2)}× as fast`;
+const fewer = (plain: number, compConv: number) => compareBy(plain / compConv, 'fewer', 'more');
+const smaller = (plain: number, compConv: number) => compareBy(plain / compConv, 'smaller', 'larger');
+const faster = (plain: number, compConv: number) => {
+  const speed = (plain / compConv).toFixed(2);
+  return Number(speed) < 1 ? `slower: ${speed}× as fast` : `${speed}× as fast`;
+};
+const moreRight = (plain: number, compConv: number) => {
+  if (plain === compConv) return 'the same';
+  return plain > compConv ? `${formatCount(plain - compConv)} fewer` : `${formatCount(compConv - plain)} more`;
 };
 
 function compareBy(ratio: number, less: string, more: string): string {
@@ -42,6 +46,7 @@ function measures(samples: number, testSetImages: number): Measure[] {
       label: `Right, of these ${samples}`,
       of: ({ correct }) => correct,
       format: (value) => `${value} of ${samples}`,
+      compare: moreRight,
     },
     {
       key: 'test-set',
@@ -49,6 +54,7 @@ function measures(samples: number, testSetImages: number): Measure[] {
       title: 'The whole Fashion-MNIST test set, as PyTorch counts it with these weights',
       of: ({ testSetCorrect }) => testSetCorrect,
       format: (value) => `${formatCount(value)} (${formatPercent(value / testSetImages)})`,
+      compare: moreRight,
     },
     {
       key: 'macs',
@@ -159,5 +165,5 @@ function valueCell({ key, of, format }: Measure, entry: Entry): HTMLElement {
 
 function against({ of, compare }: Measure, plain: Entry, compConv: Entry): string {
   const [a, b] = [of(plain), of(compConv)];
-  return compare && a !== undefined && b ? compare(a / b) : '';
+  return compare && a !== undefined && b !== undefined ? compare(a, b) : '';
 }

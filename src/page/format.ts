@@ -1,4 +1,4 @@
-/** Numbers and names for people. */
+/** Numbers for people. A unit stays on the line of its number. */
 
 const THOUSANDS = new Intl.NumberFormat('en');
 
@@ -8,25 +8,25 @@ export function formatCount(value: number): string {
 
 /** `20.65 M`, `49.9 k`: three to four digits; the exact number goes beside it. */
 export function formatLarge(value: number): string {
-  const [divisor, unit] = value >= 1e9 ? [1e9, ' G'] : value >= 1e6 ? [1e6, ' M'] : value >= 1e4 ? [1e3, ' k'] : [1, ''];
+  const [divisor, unit] = value >= 1e9 ? [1e9, '\u00a0G'] : value >= 1e6 ? [1e6, '\u00a0M'] : value >= 1e4 ? [1e3, '\u00a0k'] : [1, ''];
   return divisor === 1 ? formatCount(value) : `${(value / divisor).toFixed(value / divisor < 100 ? 2 : 1)}${unit}`;
 }
 
 /** Decimal units, as file managers and browsers show them. */
 export function formatBytes(bytes: number): string {
-  if (bytes < 1000) return `${bytes} B`;
-  if (bytes < 1e6) return `${Math.round(bytes / 1e3)} kB`;
-  return `${(bytes / 1e6).toFixed(bytes < 1e7 ? 2 : 1)} MB`;
+  if (bytes < 1000) return `${bytes}\u00a0B`;
+  if (bytes < 1e6) return `${Math.round(bytes / 1e3)}\u00a0kB`;
+  return `${(bytes / 1e6).toFixed(bytes < 1e7 ? 2 : 1)}\u00a0MB`;
 }
 
 export function formatMs(ms: number): string {
-  return `${ms < 10 ? ms.toFixed(2) : ms < 100 ? ms.toFixed(1) : formatCount(Math.round(ms))} ms`;
+  return `${ms < 10 ? ms.toFixed(2) : ms < 100 ? ms.toFixed(1) : formatCount(Math.round(ms))}\u00a0ms`;
 }
 
 export function formatPercent(share: number): string {
   // Rounded, a score just below 1 would claim a certainty that the network does not have.
-  if (share < 1 && share >= 0.9995) return '> 99.9 %';
-  return `${(share * 100).toFixed(share < 0.001 && share > 0 ? 2 : 1)} %`;
+  if (share < 1 && share >= 0.9995) return '>\u00a099.9\u00a0%';
+  return `${(share * 100).toFixed(share < 0.001 && share > 0 ? 2 : 1)}\u00a0%`;
 }
 
 /** `2.6×`, and two digits after the point where one would hide the difference. */

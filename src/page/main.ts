@@ -5,7 +5,7 @@
 import type { SessionProgress } from '../index.ts';
 import { CompConvError } from '../index.ts';
 import { showComparison, type Entry } from './comparison.ts';
-import { byId } from './dom.ts';
+import { byId, element } from './dom.ts';
 import { describeFinding, type Measured } from './finding.ts';
 import { formatBytes } from './format.ts';
 import { kindOf, listenForFiles } from './intake.ts';
@@ -129,16 +129,17 @@ async function measure(networks: readonly ReadyNetwork[]): Promise<void> {
 function drawComparison(): void {
   const { samples, testSet } = sampleSet!;
   showComparison(entries, { samples: samples.length, testSetImages: testSet.images });
-  const timed = [...entries.values()].flatMap(({ times }) => times?.images ?? []);
-  byId('comparison-note').textContent =
-    'Costs are for one picture.' +
-    (timed.length
-      ? ` Times are medians over ${Math.min(...timed)} pictures, one at a time, the two networks taking turns, after a first run that is not counted.`
-      : '');
+  const timed = entries.get('plain')?.times?.images;
+  const own = entries.get('own')?.times?.images;
+  byId('timing-note').textContent =
+    (timed
+      ? `Times are medians over ${timed} pictures, one at a time, the networks taking turns, after a first run that is not ` +
+        'counted; the time per picture includes bringing it to the GPU and the answer back.'
+      : '') + (own ? ` Your network was timed alone, on ${own} pictures.` : '');
 }
 
 function showAdapter({ session: { adapter } }: ReadyNetwork): void {
-  byId('adapter').textContent = `Computed on: ${adapter.name}`;
+  byId('adapter').textContent = `Adapter: ${adapter.name}`;
   const warning = byId('software-warning');
   warning.hidden = !adapter.isSoftware;
   warning.textContent =
@@ -203,6 +204,12 @@ async function addOwnNetwork(file: File): Promise<void> {
   const loaded = await loadNetwork('own', file);
   const onProgress = preparation(`Preparing ${file.name} on the GPU`);
   const network = await startNetwork(loaded, (progress) => onProgress('own', progress));
+  try {
+    await classify(network, samples[0].bitmap, 1); // Warms up, and shows a network that gives no numbers.
+  } catch (error) {
+    network.session.dispose();
+    throw error;
+  }
   running.get('own')?.session.dispose();
   running.set('own', network);
   entries.set('own', { network });
@@ -211,7 +218,6 @@ async function addOwnNetwork(file: File): Promise<void> {
   drawComparison();
   const isComparable = knowsLabels(network, samples);
   if (isComparable) await classifySamples([network]);
-  else await classify(network, samples[0].bitmap, 1); // The first run warms up.
   await measure([network]);
   await answerOwnImages(network);
   addMessage(
@@ -219,6 +225,7 @@ async function addOwnNetwork(file: File): Promise<void> {
     `${network.model.graph.name} stands beside the others in the table` +
       (isComparable ? ' and has classified the bundled images.' : '. Its classes are not those of the bundled images; show it pictures of your own.'),
     'info',
+    element('a', { href: '#comparison' }, 'Show the table'),
   );
 }
 

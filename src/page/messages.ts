@@ -3,8 +3,8 @@ import { byId, element } from './dom.ts';
 
 const MAX_SHORT = 300;
 
-/** Adds a message; `text` may have many lines. */
-export function addMessage(title: string, text: string, kind: 'error' | 'info' = 'error'): void {
+/** Adds a message; `text` may have many lines, `more` follows it. */
+export function addMessage(title: string, text: string, kind: 'error' | 'info' = 'error', more?: HTMLElement): void {
   const [first, ...rest] = text.split('\n');
   const short = first.length > MAX_SHORT ? `${first.slice(0, MAX_SHORT)}…` : first;
   const isCut = rest.length > 0 || short !== first;
@@ -14,7 +14,7 @@ export function addMessage(title: string, text: string, kind: 'error' | 'info' =
     { class: kind === 'error' ? 'notice bad' : 'notice', 'data-message': kind },
     close,
     element('p', { class: 'title' }, title),
-    element('p', {}, short),
+    element('p', {}, short, ...(more ? [' ', more] : [])),
     isCut ? element('details', {}, element('summary', {}, 'Show all'), element('pre', { tabindex: 0 }, text)) : undefined,
   );
   close.addEventListener('click', () => message.remove());

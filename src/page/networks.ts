@@ -39,7 +39,7 @@ export interface Times {
 const TIMING_BUDGET_MS = 4000;
 const MIN_TIMED_IMAGES = 3;
 
-const TITLES: Readonly<Record<NetworkId, string>> = { plain: 'Plain', compconv: 'CompConv', own: 'Your network' };
+const TITLES: Readonly<Record<NetworkId, string>> = { plain: 'Plain', compconv: 'CompConv', own: 'Yours' };
 
 /** Reads a network from an address or a file; `onBytes` is called while downloading. */
 export async function loadNetwork(
@@ -63,10 +63,10 @@ export async function startNetwork(network: LoadedNetwork, onProgress: (progress
   return { ...network, session, plan: summarizePlan(session.plan) };
 }
 
-/** The network's kind in a few words: `plain convolutions`, `CompConv, C₀ = 16`. */
+/** The network's kind in a few words: `plain convolutions`, `depth by C₀ = 16`. */
 export function describeKind({ model: { options } }: LoadedNetwork): string {
-  if (options.c0 !== undefined) return `CompConv, C₀ = ${options.c0}`;
-  return options.depths === undefined ? 'plain convolutions' : 'CompConv, depths by layer';
+  if (options.c0 !== undefined) return `depth by C₀ = ${options.c0}`;
+  return options.depths === undefined ? 'plain convolutions' : 'depths by layer';
 }
 
 /** Whether right and wrong can be told: its classes are those of the bundled images. */

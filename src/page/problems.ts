@@ -5,6 +5,7 @@ import { endProgress, setPageState } from './status.ts';
 
 export interface Problem {
   readonly title: string;
+  /** Paragraphs; what is to be typed stands between backticks. */
   readonly advice: readonly string[];
   /** The technical message, for a report. */
   readonly cause?: string;
@@ -27,7 +28,7 @@ export function findMissingWebGpu(): Problem | undefined {
       title: 'This browser has no WebGPU',
       advice: [
         'Open this page in Chrome or Edge 113 or newer, Safari 26 or newer, or Firefox 141 or newer.',
-        'In an older Firefox set dom.webgpu.enabled in about:config; in Chrome on Linux start with --enable-unsafe-webgpu.',
+        'In an older Firefox set `dom.webgpu.enabled` in `about:config`; Chrome on Linux may need `--enable-unsafe-webgpu`.',
       ],
     };
   }
@@ -43,8 +44,8 @@ export function explain(error: unknown): Problem {
         title: 'WebGPU is there, but offers no graphics adapter',
         advice: [
           'Switch on hardware acceleration in the browser’s settings, update the graphics driver, then restart the browser.',
-          'In Chrome, chrome://gpu says why WebGPU is disabled; without a GPU, --enable-unsafe-webgpu ' +
-            '--use-webgpu-adapter=swiftshader computes on the processor.',
+          'In Chrome, `chrome://gpu` says why WebGPU is off. Without a GPU, Chrome started with `--enable-unsafe-webgpu` ' +
+            '`--use-webgpu-adapter=swiftshader` computes on the processor.',
         ],
         cause,
         canReload: true,
@@ -67,7 +68,7 @@ export function explain(error: unknown): Problem {
     case 'io':
       return {
         title: 'A file of this page could not be downloaded',
-        advice: ['Is the server still running? Start it with npm start, then load the page again.'],
+        advice: ['Is the server still running? Start it with `npm start`, then load the page again.'],
         cause,
         canReload: true,
       };
@@ -90,7 +91,7 @@ export function showFailure({ title, advice, cause, canReload }: Problem): void 
   const panel = byId('failure');
   panel.replaceChildren(
     element('h2', {}, title),
-    ...advice.map((line) => element('p', {}, line)),
+    ...advice.map((line) => element('p', {}, ...line.split('`').map((part, i) => (i % 2 ? element('code', {}, part) : part)))),
     ...(cause ? [element('details', {}, element('summary', {}, 'The message in full'), element('pre', {}, cause))] : []),
   );
   if (canReload) {

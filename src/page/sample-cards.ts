@@ -21,7 +21,7 @@ function card({ url, label, index }: Sample): HTMLElement {
     'li',
     { class: 'card', 'data-image': index, 'data-truth': label },
     element('img', { src: url, width: 28, height: 28, alt: `Test image ${index}: ${label}` }),
-    element('p', { class: 'truth' }, label, element('span', { class: 'number-of' }, ` no. ${index}`)),
+    element('p', { class: 'truth' }, label, ' ', element('span', { class: 'number-of' }, `no. ${index}`)),
     element('dl', { class: 'answers' }),
   );
 }

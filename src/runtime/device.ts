@@ -41,7 +41,7 @@ export interface EngineDevice {
 }
 
 /** Limits worth asking for beyond the defaults; each is requested as high as the adapter has it. */
-const USEFUL_LIMITS = ['maxBufferSize', 'maxStorageBufferBindingSize', 'maxStorageBuffersPerShaderStage'] as const;
+const USEFUL_LIMITS = ['maxBufferSize', 'maxStorageBufferBindingSize', 'maxStorageBuffersPerShaderStage', 'maxTextureDimension2D'] as const;
 const USEFUL_FEATURES: readonly GPUFeatureName[] = ['timestamp-query', 'shader-f16', 'subgroups'];
 
 /** Opens a device. @throws webgpu-unavailable where there is no WebGPU or no adapter. */

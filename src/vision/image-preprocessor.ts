@@ -68,10 +68,10 @@ export class ImagePreprocessor {
    * Uploads images and binds them to `target`, a STORAGE buffer that starts with an activation of `shape`: NHWC,
    * channels padded to 4. Image i goes to slot i; padding lanes become 0.
    *
-   * The result is what `Resize(size)`, `CenterCrop(crop)`, `ToTensor`, `Normalize` of torchvision give on a Pillow image.
+   * The result is what torchvision's `Resize(size)`, `CenterCrop(crop)`, `ToTensor`, `Normalize` give on a Pillow image.
    * For a shape other than `crop x crop`, the crop is the shape, and `size` changes in proportion; see `shorterSide`.
-   * @throws invalid-argument for images that cannot be used (see `uploadImage`), another number of them than `shape.n`, or
-   * channels that do not fit `preprocess`; limit-exceeded, out-of-memory, disposed
+   * @throws invalid-argument for images that cannot be used (see `uploadImage`), another number of them than `shape.n`,
+   * or channels that do not fit `preprocess`; limit-exceeded, out-of-memory, disposed
    */
   async prepare(
     images: readonly ImageSource[],
@@ -140,7 +140,8 @@ class Prepared implements PreparedImages {
     if (rowsBytes > mostBytes) {
       throw new CompConvError(
         'limit-exceeded',
-        `image: resizing to ${formatImageShape(shape)} needs ${rowsBytes} bytes in one buffer, the device allows ${mostBytes}; resize the image before`,
+        `image: resizing to ${formatImageShape(shape)} needs ${rowsBytes} bytes in one buffer, the device allows ` +
+          `${mostBytes}; resize the image before`,
       );
     }
     const stride = roundUp(SIZES_BYTES, limits.minUniformBufferOffsetAlignment);
@@ -149,7 +150,11 @@ class Prepared implements PreparedImages {
 
     this.#device.pushErrorScope('out-of-memory');
     const rows = this.#createBuffer('image rows', rowsBytes, GPUBufferUsage.STORAGE);
-    const sizes = this.#createBuffer('image sizes', contents.byteLength, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST);
+    const sizes = this.#createBuffer(
+      'image sizes',
+      contents.byteLength,
+      GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
+    );
     const outOfMemory = this.#device.popErrorScope();
     this.#device.queue.writeBuffer(sizes, 0, contents);
 
@@ -169,7 +174,10 @@ class Prepared implements PreparedImages {
       columns: linearWorkgroups(shape.h * shape.w, limits),
     }));
     if (await outOfMemory) {
-      throw new CompConvError('out-of-memory', `image: the GPU has no memory for ${rowsBytes} bytes; resize the image before`);
+      throw new CompConvError(
+        'out-of-memory',
+        `image: the GPU has no memory for ${rowsBytes} bytes; resize the image before`,
+      );
     }
   }
 
@@ -225,12 +233,15 @@ async function compile(device: GPUDevice): Promise<Pipelines> {
     return { layout, rows: { rgb, gray }, columns };
   } catch (cause) {
     const message = (cause as Error).message;
-    throw new CompConvError('gpu-validation', `the kernel preprocess does not compile on this adapter: ${message}`, { cause });
+    throw new CompConvError('gpu-validation', `the kernel preprocess does not compile on this adapter: ${message}`, {
+      cause,
+    });
   }
 }
 
 function checkTarget(count: number, preprocess: Preprocess, shape: ImageShape, target: GPUBuffer): void {
-  const fail = (message: string) => new CompConvError('invalid-argument', `images to ${formatImageShape(shape)}: ${message}`);
+  const fail = (message: string) =>
+    new CompConvError('invalid-argument', `images to ${formatImageShape(shape)}: ${message}`);
   if (count !== shape.n || count === 0) throw fail(`needs ${shape.n} image(s), got ${count}`);
   const channels = preprocessChannels(preprocess);
   if (channels !== shape.c) {
@@ -255,5 +266,9 @@ async function uploadAll(device: GPUDevice, images: readonly ImageSource[]): Pro
   for (const texture of textures) texture.destroy();
   const { reason } = outcomes[index] as PromiseRejectedResult;
   if (images.length === 1 || !(reason instanceof CompConvError)) throw reason;
-  throw new CompConvError(reason.code, `image ${index} of ${images.length}: ${reason.message.replace(/^image: /, '')}`, { cause: reason });
+  throw new CompConvError(
+    reason.code,
+    `image ${index} of ${images.length}: ${reason.message.replace(/^image: /, '')}`,
+    { cause: reason },
+  );
 }

@@ -37,22 +37,23 @@ interface PlatformImages {
 }
 type PlatformImage = PlatformImages[keyof PlatformImages];
 
-const PLATFORM_IMAGES: readonly (keyof PlatformImages)[] = [
-  'ImageBitmap',
-  'HTMLImageElement',
-  'HTMLCanvasElement',
-  'OffscreenCanvas',
-  'HTMLVideoElement',
-  'VideoFrame',
-  'Blob',
-];
+/** What is copied into a texture directly. */
+const DRAWN_IMAGES = ['ImageBitmap', 'HTMLCanvasElement', 'OffscreenCanvas'] as const;
+type DrawnImage = PlatformImages[(typeof DRAWN_IMAGES)[number]];
+
+/**
+ * What goes through an ImageBitmap: besides files, also what some browsers cannot copy from directly, <img> in older
+ * ones and video in Chromium without a GPU.
+ */
+const CODED_IMAGES = ['Blob', 'HTMLImageElement', 'HTMLVideoElement', 'VideoFrame'] as const;
+type CodedImage = PlatformImages[(typeof CODED_IMAGES)[number]];
 
 /** `HTMLMediaElement.HAVE_CURRENT_DATA`: there is a frame to show. */
 const HAVE_CURRENT_DATA = 2;
 
 /** Whether a value is an image that `uploadImage` takes; says nothing of its size or content. */
 export function isImageSource(value: unknown): value is ImageSource {
-  return isRawImage(value) || PLATFORM_IMAGES.some((name) => isPlatformImage(value, name));
+  return isRawImage(value) || [...DRAWN_IMAGES, ...CODED_IMAGES].some((name) => isPlatformImage(value, name));
 }
 
 function isRawImage(value: unknown): value is RawImage {
@@ -70,21 +71,22 @@ function isPlatformImage<K extends keyof PlatformImages>(value: unknown, name: K
 
 /**
  * Copies an image into a texture of its own size, `rgba8unorm`, ready to be bound; the caller destroys it.
- * @throws invalid-argument for an image that is empty, not loaded, not decodable, not readable for security, larger than the
- * device's textures, or of the wrong number of bytes; out-of-memory
+ * @throws invalid-argument for an image that is empty, not loaded, not decodable, not readable for security, larger
+ * than the device's textures, or of the wrong number of bytes; out-of-memory
  */
 export async function uploadImage(device: GPUDevice, source: ImageSource): Promise<GPUTexture> {
   if (isRawImage(source)) return uploadBytes(device, source);
-  // Through an ImageBitmap for <img> too: not every browser copies from the element, and this way both decode alike.
-  if (isPlatformImage(source, 'Blob') || isPlatformImage(source, 'HTMLImageElement')) {
-    const bitmap = await decode(source);
-    try {
-      return await uploadExternal(device, bitmap);
-    } finally {
-      bitmap.close();
-    }
+  if (isDrawn(source)) return uploadDrawn(device, source);
+  const bitmap = await decode(source);
+  try {
+    return await uploadDrawn(device, bitmap);
+  } finally {
+    bitmap.close();
   }
-  return uploadExternal(device, source);
+}
+
+function isDrawn(source: PlatformImage): source is DrawnImage {
+  return DRAWN_IMAGES.some((name) => isPlatformImage(source, name));
 }
 
 async function uploadBytes(device: GPUDevice, { width, height, data }: RawImage): Promise<GPUTexture> {
@@ -100,31 +102,23 @@ async function uploadBytes(device: GPUDevice, { width, height, data }: RawImage)
   });
 }
 
-async function uploadExternal(device: GPUDevice, source: Exclude<PlatformImage, Blob>): Promise<GPUTexture> {
-  const { width, height, empty } = measure(source);
-  checkSize(device, width, height, empty);
+async function uploadDrawn(device: GPUDevice, source: DrawnImage): Promise<GPUTexture> {
+  const { width, height } = source;
+  const isBitmap = isPlatformImage(source, 'ImageBitmap');
+  checkSize(
+    device,
+    width,
+    height,
+    isBitmap ? 'the ImageBitmap was closed: use it before' : 'give the canvas a size and draw on it first',
+  );
   // The copy is drawn, hence the attachment.
   return fillTexture(device, { width, height }, GPUTextureUsage.RENDER_ATTACHMENT, (texture) => {
     try {
       device.queue.copyExternalImageToTexture({ source }, { texture, premultipliedAlpha: false }, { width, height });
     } catch (cause) {
-      throw copyError(source, cause);
+      throw copyError(cause, isBitmap ? '' : '; draw on the canvas first');
     }
   });
-}
-
-/** Size in pixels, and what to do about it should it be zero. */
-function measure(source: Exclude<PlatformImage, Blob>): { width: number; height: number; empty: string } {
-  if (isPlatformImage(source, 'HTMLVideoElement')) {
-    if (source.readyState < HAVE_CURRENT_DATA) throw invalidImage('the <video> has no frame yet: wait for its "loadeddata" event');
-    return { width: source.videoWidth, height: source.videoHeight, empty: 'the <video> has no picture, only sound' };
-  }
-  if (isPlatformImage(source, 'VideoFrame')) {
-    return { width: source.displayWidth, height: source.displayHeight, empty: 'the VideoFrame was closed: use it before close()' };
-  }
-  const isBitmap = isPlatformImage(source, 'ImageBitmap');
-  const empty = isBitmap ? 'the ImageBitmap was closed or transferred: use it before' : 'give the canvas a size and draw on it first';
-  return { width: source.width, height: source.height, empty };
 }
 
 function checkSize(device: GPUDevice, width: number, height: number, empty: string): void {
@@ -132,7 +126,9 @@ function checkSize(device: GPUDevice, width: number, height: number, empty: stri
   if (!isSide(width) || !isSide(height)) throw invalidImage(`got ${width} x ${height} pixels; ${empty}`);
   const max = device.limits.maxTextureDimension2D;
   if (Math.max(width, height) > max) {
-    throw invalidImage(`${width} x ${height} pixels is more than this device's ${max} on a side: resize the image before`);
+    throw invalidImage(
+      `${width} x ${height} pixels is more than this device's ${max} on a side: resize the image before`,
+    );
   }
 }
 
@@ -158,7 +154,10 @@ async function fillTexture(
     const error = await outOfMemory;
     if (error) {
       const { width, height } = size;
-      throw new CompConvError('out-of-memory', `image: the GPU has no memory for ${width} x ${height} pixels: resize the image before`);
+      throw new CompConvError(
+        'out-of-memory',
+        `image: the GPU has no memory for ${width} x ${height} pixels: resize the image before`,
+      );
     }
     return texture;
   } catch (error) {
@@ -167,15 +166,14 @@ async function fillTexture(
   }
 }
 
-async function decode(source: Blob | HTMLImageElement): Promise<ImageBitmap> {
-  const isBlob = isPlatformImage(source, 'Blob');
+async function decode(source: CodedImage): Promise<ImageBitmap> {
   if (typeof createImageBitmap !== 'function') {
-    throw invalidImage('images cannot be decoded here: decode it yourself and pass { width, height, data } of RGBA bytes');
+    throw invalidImage(
+      'images cannot be decoded here: decode it yourself and pass { width, height, data } of RGBA bytes',
+    );
   }
-  if (!isBlob && !source.complete) throw invalidImage('the <img> is not loaded yet: await its decode() first');
-  if (!isBlob && source.naturalWidth === 0) {
-    throw invalidImage('the <img> has no picture: its file is missing, broken, or an SVG without a size');
-  }
+  const unready = whyUnready(source);
+  if (unready) throw invalidImage(unready);
   try {
     return await createImageBitmap(source, {
       colorSpaceConversion: 'none',
@@ -183,18 +181,36 @@ async function decode(source: Blob | HTMLImageElement): Promise<ImageBitmap> {
       premultiplyAlpha: 'none',
     });
   } catch (cause) {
-    const what = isBlob ? `the ${source.size} bytes${source.type && ` of type ${source.type}`}` : 'the <img>';
-    throw invalidImage(`${what} cannot be decoded: ${messageOf(cause)}; is it a JPEG, PNG, WebP, GIF or AVIF picture, and complete?`, cause);
+    if (!isPlatformImage(source, 'Blob')) throw copyError(cause, '');
+    const what = `the ${source.size} bytes${source.type && ` of type ${source.type}`}`;
+    throw invalidImage(
+      `${what} cannot be decoded: ${messageOf(cause)}; is it a JPEG, PNG, WebP, GIF or AVIF picture, and complete?`,
+      cause,
+    );
   }
 }
 
-function copyError(source: PlatformImage, cause: unknown): CompConvError {
-  if (cause instanceof Error && cause.name === 'SecurityError') {
-    const advice = 'load it with crossorigin="anonymous", from a server that sends Access-Control-Allow-Origin';
-    return invalidImage(`it comes from another site and may not be read: ${advice}`, cause);
+/** Why there is nothing to decode yet, or no longer, and what to do about it. */
+function whyUnready(source: CodedImage): string | undefined {
+  if (isPlatformImage(source, 'HTMLImageElement')) {
+    if (!source.complete) return 'the <img> is not loaded yet: await its decode() first';
+    if (source.naturalWidth === 0)
+      return 'the <img> has no picture: its file is missing, broken, or an SVG without a size';
+  } else if (isPlatformImage(source, 'HTMLVideoElement')) {
+    if (source.readyState < HAVE_CURRENT_DATA) return 'the <video> has no frame yet: wait for its "loadeddata" event';
+    if (source.videoWidth === 0) return 'the <video> has no picture, only sound';
+  } else if (isPlatformImage(source, 'VideoFrame') && source.displayWidth === 0) {
+    return 'the VideoFrame was closed: use it before close()';
   }
-  const isCanvas = isPlatformImage(source, 'OffscreenCanvas') || isPlatformImage(source, 'HTMLCanvasElement');
-  return invalidImage(`it cannot be read: ${messageOf(cause)}${isCanvas ? '; draw on the canvas first' : ''}`, cause);
+  return undefined;
+}
+
+function copyError(cause: unknown, advice: string): CompConvError {
+  if (cause instanceof Error && cause.name === 'SecurityError') {
+    const allow = 'load it with crossorigin="anonymous", from a server that sends Access-Control-Allow-Origin';
+    return invalidImage(`it comes from another site and may not be read: ${allow}`, cause);
+  }
+  return invalidImage(`it cannot be read: ${messageOf(cause)}${advice}`, cause);
 }
 
 function messageOf(error: unknown): string {

@@ -1,6 +1,6 @@
 /**
- * What torchvision's `Resize`, `CenterCrop` and a horizontal flip do to coordinates, as one affine map from the pixels of
- * the target to those of the source, and the uniforms that tell `preprocess.wgsl` about it.
+ * What torchvision's `Resize`, `CenterCrop` and a horizontal flip do to coordinates, as one affine map from the pixels
+ * of the target to those of the source, and the uniforms that tell `preprocess.wgsl` about it.
  *
  * Coordinates are continuous: pixel i spans i to i + 1, its centre is i + 0.5.
  */
@@ -37,8 +37,8 @@ export function resizedSize({ width, height }: Size, shorter: number): Size {
 }
 
 /**
- * Where torchvision's `CenterCrop(crop)` begins on a side of the resized image: `round((side - crop) / 2)` with Python's
- * halves to even. Negative where the crop is longer: it then pads with black, the odd pixel at the end.
+ * Where torchvision's `CenterCrop(crop)` begins on a side of the resized image: `round((side - crop) / 2)` with
+ * Python's halves to even. Negative where the crop is longer: it then pads with black, the odd pixel at the end.
  */
 export function cropOffset(side: number, crop: number): number {
   if (crop > side) return -Math.floor((crop - side) / 2);
@@ -117,8 +117,15 @@ export function checkPreprocess(preprocess: Preprocess): void {
     if (!Number.isInteger(side) || side < 1) throw fail(`${name} must be a positive integer, got ${side}`);
   }
   for (const [name, values] of Object.entries({ mean, std })) {
-    if (values.length !== channels || !values.every((x) => Number.isFinite(x)) || (name === 'std' && values.includes(0))) {
-      throw fail(`${name} must be ${channels} number(s) for ${color}${name === 'std' ? ', none 0' : ''}, got [${values.join(', ')}]`);
+    if (
+      values.length !== channels ||
+      !values.every((x) => Number.isFinite(x)) ||
+      (name === 'std' && values.includes(0))
+    ) {
+      throw fail(
+        `${name} must be ${channels} number(s) for ${color}${name === 'std' ? ', none 0' : ''}, ` +
+          `got [${values.join(', ')}]`,
+      );
     }
   }
 }

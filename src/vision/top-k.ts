@@ -11,8 +11,8 @@ export interface Classification {
 }
 
 /**
- * The `k` most likely classes of one image, best first, equal ones in the order of the classes; all of them if there are
- * fewer than `k`.
+ * The `k` most likely classes of one image, best first, equal ones in the order of the classes; all of them if there
+ * are fewer than `k`.
  * @param logits `[classes]`, before softmax
  * @throws invalid-argument if `k` is no positive integer, or a logit is NaN or infinite
  */
@@ -24,12 +24,15 @@ export function topK(logits: Float32Array, labels: readonly string[] | undefined
   if (bad !== -1) {
     throw new CompConvError(
       'invalid-argument',
-      `topK: the logit of class ${bad} is ${logits[bad]}: the weights or the input hold NaN or infinity, or overflow float32`,
+      `topK: the logit of class ${bad} is ${logits[bad]}: the weights or the input hold NaN or infinity, ` +
+        'or overflow float32',
     );
   }
   const max = logits.reduce((a, b) => Math.max(a, b), -Infinity);
   const exp = Float64Array.from(logits, (x) => Math.exp(x - max));
   const sum = exp.reduce((a, b) => a + b, 0);
   const order = Array.from(logits, (_, index) => index).sort((a, b) => logits[b] - logits[a] || a - b);
-  return order.slice(0, k).map((index) => ({ index, label: labels?.[index] ?? `class ${index}`, score: exp[index] / sum }));
+  return order
+    .slice(0, k)
+    .map((index) => ({ index, label: labels?.[index] ?? `class ${index}`, score: exp[index] / sum }));
 }

@@ -71,20 +71,34 @@ afterEach(async () => {
   for (const context of contexts.splice(0)) await context.close();
 });
 
+/** Keeps the page's devices, so that a test can take them away. */
+const KEEP_DEVICES = `
+  const request = GPUAdapter.prototype.requestDevice;
+  const devices = (globalThis.devices = []);
+  GPUAdapter.prototype.requestDevice = async function (...args) {
+    const device = await request.apply(this, args);
+    devices.push(device);
+    return device;
+  };`;
+
 const waitForState = (page: Page, state: string) =>
   page.locator(`html[data-state="${state}"]`).waitFor({ state: 'attached', timeout: 60_000 });
 
-/** Drops a file on the page, as from a file manager. */
-async function drop(page: Page, name: string, type: string, bytes: Uint8Array): Promise<void> {
-  const dataTransfer = await page.evaluateHandle(
-    ({ name, type, base64 }) => {
+/** Drops or pastes a file, as from a file manager or a clipboard. */
+async function give(page: Page, how: 'drop' | 'paste', name: string, type: string, bytes: Uint8Array): Promise<void> {
+  await page.evaluate(
+    ({ how, name, type, base64 }) => {
       const transfer = new DataTransfer();
       transfer.items.add(new File([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))], name, { type }));
-      return transfer;
+      const options = { bubbles: true, cancelable: true };
+      const event =
+        how === 'drop'
+          ? new DragEvent('drop', { ...options, dataTransfer: transfer })
+          : new ClipboardEvent('paste', { ...options, clipboardData: transfer });
+      document.querySelector('main')!.dispatchEvent(event);
     },
-    { name, type, base64: Buffer.from(bytes).toString('base64') },
+    { how, name, type, base64: Buffer.from(bytes).toString('base64') },
   );
-  await page.dispatchEvent('main', 'drop', { dataTransfer });
 }
 
 /** What the CPU reference answers, from the picture's own pixels. */
@@ -106,10 +120,21 @@ const measure = (page: Page, network: string, key: string) =>
     .locator(`td[data-network="${network}"][data-measure="${key}"]`)
     .evaluate((cell) => ({ value: Number((cell as HTMLElement).dataset['value']), text: cell.textContent ?? '' }));
 
-describe('the page', () => {
-  it('classifies the bundled images on load as the CPU reference does, and shows what that costs', async () => {
-    const { page, errors } = await open();
+// One visit, in this order: a load takes seconds on a software adapter.
+describe('a visit', () => {
+  let page: Page;
+  let errors: string[];
+
+  beforeAll(async () => {
+    ({ page, errors } = await open({ before: KEEP_DEVICES }));
+    visit = contexts.pop();
     await waitForState(page, 'ready');
+  });
+
+  let visit: BrowserContext | undefined;
+  afterAll(() => visit?.close());
+
+  it('classifies the bundled images on load as the CPU reference does, and shows what that costs', async () => {
     const answers = await page.locator('#sample-list [data-predicted]').evaluateAll((found) =>
       found.map((answer) => {
         const card = answer.closest<HTMLElement>('[data-image]')!;
@@ -172,12 +197,9 @@ describe('the page', () => {
   });
 
   it('takes pictures and networks, says what it cannot take, and goes on', async () => {
-    const { page, errors } = await open();
     const message = page.locator('[data-message]');
     const [first] = list.samples;
-    // Dropped while the page is still loading.
-    await drop(page, 'mine.png', 'image/png', await readFile(imagePath(first.file)));
-    await waitForState(page, 'ready');
+    await give(page, 'drop', 'mine.png', 'image/png', await readFile(imagePath(first.file)));
     const answers = page.locator('[data-own-image="mine.png"] [data-predicted]');
     await answers.nth(1).waitFor();
     for (const [i, network] of NETWORKS.entries()) {
@@ -188,17 +210,20 @@ describe('the page', () => {
       expect(scores).toEqual([...scores].sort((a, b) => b - a));
     }
 
-    await drop(page, 'notes.txt', 'text/plain', Buffer.from('hello'));
+    await give(page, 'paste', 'pasted.png', 'image/png', await readFile(imagePath(first.file)));
+    await page.locator('[data-own-image="pasted.png"] [data-predicted]').nth(1).waitFor();
+
+    await give(page, 'drop', 'notes.txt', 'text/plain', Buffer.from('hello'));
     await message.filter({ hasText: 'notes.txt is neither a picture nor a network' }).waitFor();
-    await drop(page, 'broken.png', 'image/png', Buffer.from('no picture'));
+    await give(page, 'drop', 'broken.png', 'image/png', Buffer.from('no picture'));
     await message.filter({ hasText: 'broken.png could not be classified' }).waitFor();
-    await drop(page, 'broken.safetensors', '', Buffer.from('no weights at all'));
+    await give(page, 'drop', 'broken.safetensors', '', Buffer.from('no weights at all'));
     await message.filter({ hasText: 'broken.safetensors could not be loaded' }).waitFor();
 
     const tensors = parseSafetensors(await readFile(weightsPath('plain')));
     const metadata = parseSafetensors(await readFile(weightsPath('compconv'))).metadata;
     const swapped = writeSafetensors([...tensors.shapes.keys()].map((name) => [name, tensors.get(name)]), Object.fromEntries(metadata));
-    await drop(page, 'swapped.safetensors', '', swapped);
+    await give(page, 'drop', 'swapped.safetensors', '', swapped);
     const refusal = message.filter({ hasText: 'swapped.safetensors could not be loaded' });
     await refusal.waitFor();
     const tensorList = refusal.locator('pre');
@@ -217,6 +242,16 @@ describe('the page', () => {
     expect(errors).toEqual([]);
   });
 
+  it('says that the GPU was lost', async () => {
+    await page.evaluate('devices.forEach((device) => device.destroy())');
+    await page.setInputFiles('#file-input', imagePath(list.samples[0].file));
+    await waitForState(page, 'failed');
+    expect(await page.locator('#failure').textContent()).toContain('connection to the GPU was lost');
+    expect(await page.locator('#failure').getByRole('button').textContent()).toBe('Load the page again');
+  });
+});
+
+describe('the page', () => {
   it.each([
     ['a browser without WebGPU', `Object.defineProperty(Navigator.prototype, 'gpu', { get: () => undefined })`, 'This browser has no WebGPU', 'Chrome'],
     ['no adapter', `GPU.prototype.requestAdapter = async () => null`, 'offers no graphics adapter', 'hardware acceleration'],
@@ -229,27 +264,9 @@ describe('the page', () => {
     expect(await failure.textContent()).toContain(advice);
     // What needs no GPU is there.
     await page.locator('td[data-network="compconv"][data-measure="macs"]').waitFor();
-    await drop(page, 'notes.png', 'image/png', Buffer.from(''));
+    await give(page, 'drop', 'notes.png', 'image/png', Buffer.from(''));
     await page.locator('[data-message="error"]').waitFor();
     expect(errors).toEqual([]);
-  });
-
-  it('says that the GPU was lost', async () => {
-    const before = `
-      const request = GPUAdapter.prototype.requestDevice;
-      const devices = globalThis.devices = [];
-      GPUAdapter.prototype.requestDevice = async function (...args) {
-        const device = await request.apply(this, args);
-        devices.push(device);
-        return device;
-      };`;
-    const { page } = await open({ before });
-    await waitForState(page, 'ready');
-    await page.evaluate('devices.forEach((device) => device.destroy())');
-    await page.setInputFiles('#file-input', imagePath(list.samples[0].file));
-    await waitForState(page, 'failed');
-    expect(await page.locator('#failure').textContent()).toContain('connection to the GPU was lost');
-    expect(await page.locator('#failure').getByRole('button').textContent()).toBe('Load the page again');
   });
 
   it('fits a window of 360 pixels, built and served from a folder', async () => {
@@ -264,8 +281,9 @@ describe('the page', () => {
       });
       const address = await serveFolder(server, outDir, '/some/folder/');
       const { page, errors } = await open({ url: address, viewport: { width: 360, height: 740 } });
-      await waitForState(page, 'ready');
+      // A picture that comes while the page is still loading waits.
       await page.setInputFiles('#file-input', imagePath(list.samples[0].file));
+      await waitForState(page, 'ready');
       await page.locator('[data-own-image] [data-predicted]').nth(1).waitFor();
       await page.locator('#layers summary').click();
       expect(await overflow(page)).toBe(0);

@@ -1,6 +1,6 @@
 /**
- * Pillow's `Image.resize(BILINEAR)` and torchvision's `Resize` and `CenterCrop` around it, on the CPU, written after their
- * sources and not after `src/vision`: two passes in Pillow's own fixed-point arithmetic. The fixtures prove it.
+ * Pillow's `Image.resize(BILINEAR)` and torchvision's `Resize` and `CenterCrop` around it, on the CPU, written after
+ * their sources and not after `src/vision`: two passes in Pillow's own fixed-point arithmetic. The fixtures prove it.
  *
  * @see Pillow 9.4, src/libImaging/Resample.c; torchvision 0.14, transforms/functional.py
  */
@@ -26,7 +26,11 @@ export function toChannels({ width, height, data }: RawImage, color: 'rgb' | 'gr
 }
 
 /** `Resize(size)`, then `CenterCrop((height, width))`; `crop` is a side, or both. */
-export function resizeAndCrop(image: ByteImage, size: number, crop: number | { width: number; height: number }): ByteImage {
+export function resizeAndCrop(
+  image: ByteImage,
+  size: number,
+  crop: number | { width: number; height: number },
+): ByteImage {
   const [w, h] = [image.width, image.height];
   const longer = Math.floor((size * Math.max(w, h)) / Math.min(w, h));
   const resized = w <= h ? resize(image, size, longer) : resize(image, longer, size);
@@ -52,11 +56,16 @@ function resizeColumns({ width, height, channels, data }: ByteImage, outHeight: 
     const center = (y + 0.5) * scale;
     const first = Math.max(0, Math.trunc(center - support + 0.5));
     const end = Math.min(height, Math.trunc(center + support + 0.5));
-    const weights = Array.from({ length: end - first }, (_, i) => Math.max(0, 1 - Math.abs((i + first - center + 0.5) / support)));
+    const weights = Array.from({ length: end - first }, (_, i) =>
+      Math.max(0, 1 - Math.abs((i + first - center + 0.5) / support)),
+    );
     const total = weights.reduce((a, b) => a + b, 0);
     const fixed = weights.map((weight) => Math.floor(0.5 + (weight / total) * 2 ** PRECISION_BITS));
     for (let i = 0; i < width * channels; i++) {
-      const sum = fixed.reduce((s, weight, tap) => s + weight * data[(first + tap) * width * channels + i], 2 ** (PRECISION_BITS - 1));
+      const sum = fixed.reduce(
+        (s, weight, tap) => s + weight * data[(first + tap) * width * channels + i],
+        2 ** (PRECISION_BITS - 1),
+      );
       out[y * width * channels + i] = Math.min(255, Math.floor(sum / 2 ** PRECISION_BITS));
     }
   }
@@ -65,8 +74,10 @@ function resizeColumns({ width, height, channels, data }: ByteImage, outHeight: 
 
 function centerCrop(image: ByteImage, width: number, height: number): ByteImage {
   // Too small an image is padded first, by half of what is missing, rounded down, at the left and the top.
-  const left = image.width < width ? -Math.floor((width - image.width) / 2) : roundHalfToEven((image.width - width) / 2);
-  const top = image.height < height ? -Math.floor((height - image.height) / 2) : roundHalfToEven((image.height - height) / 2);
+  const left =
+    image.width < width ? -Math.floor((width - image.width) / 2) : roundHalfToEven((image.width - width) / 2);
+  const top =
+    image.height < height ? -Math.floor((height - image.height) / 2) : roundHalfToEven((image.height - height) / 2);
   return gather(image, width, height, (x, y) => [x + left, y + top]);
 }
 
@@ -79,7 +90,12 @@ function transpose(image: ByteImage): ByteImage {
 }
 
 /** 0 where `from` leads outside. */
-function gather(image: ByteImage, width: number, height: number, from: (x: number, y: number) => [number, number]): ByteImage {
+function gather(
+  image: ByteImage,
+  width: number,
+  height: number,
+  from: (x: number, y: number) => [number, number],
+): ByteImage {
   const { channels } = image;
   const data = new Uint8Array(width * height * channels);
   for (let y = 0; y < height; y++) {

@@ -5,7 +5,15 @@ import sharp from 'sharp';
 import { vec2d } from 'wgpu-matrix';
 import { describe, expect, it, test } from 'vitest';
 import { IMAGENET_PREPROCESS } from '../../src/models/preprocess.ts';
-import { cropOffset, resizedSize, rowRange, shorterSide, targetToSource, type Mapping } from '../../src/vision/preprocess.ts';
+import { isImageSource } from '../../src/vision/image-source.ts';
+import {
+  cropOffset,
+  resizedSize,
+  rowRange,
+  shorterSide,
+  targetToSource,
+  type Mapping,
+} from '../../src/vision/preprocess.ts';
 import { mirror, resizeAndCrop, toChannels } from '../support/resize-reference.ts';
 
 const FIXTURES = fileURLToPath(new URL('../fixtures/resize/', import.meta.url));
@@ -69,7 +77,11 @@ describe('targetToSource', () => {
   });
 
   it('scales x and y apart where the longer side is rounded down', () => {
-    const m = targetToSource({ source: { width: 451, height: 300 }, target: { width: 224, height: 224 }, shorter: 256 });
+    const m = targetToSource({
+      source: { width: 451, height: 300 },
+      target: { width: 224, height: 224 },
+      shorter: 256,
+    });
     expect([m[0], m[5]]).toEqual([451 / 384, 300 / 256]);
   });
 
@@ -96,34 +108,72 @@ describe('rowRange', () => {
   });
 
   it('stays inside the image', () => {
-    expect(range({ source: { width: 1, height: 1 }, target: { width: 9, height: 9 }, shorter: 5 })).toEqual({ firstRow: 0, rows: 1 });
+    expect(range({ source: { width: 1, height: 1 }, target: { width: 9, height: 9 }, shorter: 5 })).toEqual({
+      firstRow: 0,
+      rows: 1,
+    });
     const padded = { source: { width: 4, height: 4 }, target: { width: 7, height: 7 }, shorter: 4 };
     expect(range(padded)).toEqual({ firstRow: 0, rows: 4 });
   });
 });
 
 describe('the CPU resampler', () => {
-  const { source, cases } = JSON.parse(readFileSync(`${FIXTURES}cases.json`, 'utf8')) as { source: string; cases: Case[] };
+  const { source, cases } = JSON.parse(readFileSync(`${FIXTURES}cases.json`, 'utf8')) as {
+    source: string;
+    cases: Case[];
+  };
 
   test.each(cases)('is torchvision, bit for bit: $file', async ({ file, resize, crop, color }) => {
-    const { data, info } = await sharp(FIXTURES + source).ensureAlpha().raw().toBuffer({ resolveWithObject: true });
+    const { data, info } = await sharp(FIXTURES + source)
+      .ensureAlpha()
+      .raw()
+      .toBuffer({ resolveWithObject: true });
     const photo = { width: info.width, height: info.height, data };
-    const expected = await sharp(FIXTURES + file).toColourspace(color === 'gray' ? 'b-w' : 'srgb').raw().toBuffer();
+    const expected = await sharp(FIXTURES + file)
+      .toColourspace(color === 'gray' ? 'b-w' : 'srgb')
+      .raw()
+      .toBuffer();
     const actual = resizeAndCrop(toChannels(photo, color), resize, crop);
     expect(actual.data.length).toBe(expected.length);
     expect(Buffer.compare(actual.data, expected)).toBe(0);
   });
 
   it('gives what one computes by hand', () => {
-    const gray = (width: number, height: number, ...data: number[]) => ({ width, height, channels: 1, data: Uint8Array.from(data) });
+    const gray = (width: number, height: number, ...data: number[]) => ({
+      width,
+      height,
+      channels: 1,
+      data: Uint8Array.from(data),
+    });
     // Halving: weights 3/8, 3/8, 1/8 of the taps inside, made to sum to 1: (3 a + 3 b + c) / 7.
-    expect([...resizeAndCrop(gray(4, 2, 0, 70, 140, 210, 0, 70, 140, 210), 1, { width: 2, height: 1 }).data]).toEqual([50, 160]);
+    expect([...resizeAndCrop(gray(4, 2, 0, 70, 140, 210, 0, 70, 140, 210), 1, { width: 2, height: 1 }).data]).toEqual([
+      50, 160,
+    ]);
     // Doubling: quarters and three quarters between the pixels, and the pixels themselves beyond the outer centres.
-    expect([...resizeAndCrop(gray(2, 1, 0, 100), 2, { width: 4, height: 2 }).data]).toEqual([0, 25, 75, 100, 0, 25, 75, 100]);
+    expect([...resizeAndCrop(gray(2, 1, 0, 100), 2, { width: 4, height: 2 }).data]).toEqual([
+      0, 25, 75, 100, 0, 25, 75, 100,
+    ]);
     expect([...resizeAndCrop(gray(1, 1, 9), 1, 4).data]).toEqual([0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     expect([...mirror(gray(2, 2, 1, 2, 3, 4)).data]).toEqual([2, 1, 4, 3]);
-    expect(toChannels({ width: 2, height: 1, data: Uint8Array.of(255, 255, 255, 0, 10, 20, 30, 255) }, 'gray').data).toEqual(
-      Uint8Array.of(255, 18),
-    );
+    expect(
+      toChannels({ width: 2, height: 1, data: Uint8Array.of(255, 255, 255, 0, 10, 20, 30, 255) }, 'gray').data,
+    ).toEqual(Uint8Array.of(255, 18));
   });
+});
+
+describe('isImageSource, where there is no DOM', () => {
+  const data = new Uint8Array(4);
+  it.each([
+    [true, { width: 1, height: 1, data }],
+    [true, { width: 1, height: 1, data: Buffer.from(data) }],
+    [true, { width: 1, height: 1, data: new Uint8ClampedArray(4), colorSpace: 'srgb' }],
+    [true, new Blob([data])],
+    [false, { width: 1, height: 1, data: [0, 0, 0, 0] }],
+    [false, { width: 1, height: 1, data: new Float32Array(4) }],
+    [false, { shape: [1, 3, 1, 1], data: new Float32Array(3) }],
+    [false, data],
+    [false, 'photo.jpg'],
+    [false, null],
+    [false, undefined],
+  ])('%s for %o', (expected, value) => expect(isImageSource(value)).toBe(expected));
 });

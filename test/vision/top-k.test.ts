@@ -7,7 +7,11 @@ describe('topK', () => {
   it('sorts by probability', () => {
     // e^0 : e^ln2 : e^ln5 = 1 : 2 : 5
     const found = topK(logits(Math.log(2), 0, Math.log(5)), ['two', 'one', 'five'], 3);
-    expect(found.map(({ index, label }) => [index, label])).toEqual([[2, 'five'], [0, 'two'], [1, 'one']]);
+    expect(found.map(({ index, label }) => [index, label])).toEqual([
+      [2, 'five'],
+      [0, 'two'],
+      [1, 'one'],
+    ]);
     [5 / 8, 2 / 8, 1 / 8].forEach((score, i) => expect(found[i].score).toBeCloseTo(score, 6));
   });
 

@@ -1,0 +1,321 @@
+/** The bundled command line as its users meet it: a child process with arguments, output and an exit status. */
+import { spawn } from 'node:child_process';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createNetwork, type NetworkOptions } from '../../src/models/network.ts';
+import { graphParams, withInputShape, type Graph } from '../../src/graph/graph.ts';
+import { runReference, toTensor } from '../../src/reference/run.ts';
+import type { Tensor } from '../../src/tensor/tensor.ts';
+import { parseSafetensors, writeSafetensors } from '../../src/weights/safetensors.ts';
+import { seededWeights } from '../../src/weights/seeded.ts';
+import type { Weights } from '../../src/weights/weights.ts';
+import { expectClose } from '../support/compare.ts';
+import { distinctValues } from '../support/random.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+// Inside the repository, so that the bundle finds `webgpu` and `sharp`.
+const bundleFolder = join(root, `node_modules/.cache/compconv/cli-test-${process.pid}`);
+const bundle = join(bundleFolder, 'cli.mjs');
+let folder: string;
+
+interface Outcome {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a Node script to its end; `meanwhile` may talk to the process. */
+function node(args: readonly string[], meanwhile?: (child: ReturnType<typeof spawn>) => void): Promise<Outcome> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, args, { cwd: root });
+    let [stdout, stderr] = ['', ''];
+    child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+    child.once('error', reject);
+    // As a shell reports an end by Ctrl-C.
+    child.once('close', (code, signal) => resolve({ status: signal === 'SIGINT' ? 130 : code, stdout, stderr }));
+    meanwhile?.(child);
+  });
+}
+
+const compconv = (...args: string[]) => node([bundle, ...args]);
+
+/** Runs it with `--json`; fails unless that goes well and prints one object and nothing else. */
+async function json(...args: string[]): Promise<Record<string, any>> {
+  const { status, stdout, stderr } = await compconv(...args, '--json');
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  return JSON.parse(stdout) as Record<string, any>;
+}
+
+/** Fails unless it ends with the status and one line on standard error. */
+async function expectFailure(status: number, message: string | RegExp, ...args: string[]): Promise<void> {
+  const outcome = await compconv(...args);
+  expect(outcome.stderr).toMatch(message);
+  expect(outcome.stderr).toMatch(/^compconv: [^\n]+\n$/);
+  expect({ status: outcome.status, stdout: outcome.stdout }).toEqual({ status, stdout: '' });
+}
+
+const at = (name: string) => join(folder, name);
+
+async function file(name: string, content: string | Uint8Array): Promise<string> {
+  await writeFile(at(name), content);
+  return at(name);
+}
+
+function seededNetwork(options: NetworkOptions, seed: number): { graph: Graph; weights: Weights } {
+  const graph = createNetwork(options);
+  return { graph, weights: seededWeights(graphParams(graph), seed) };
+}
+
+/** The reference's logits, of any input size. */
+function reference({ graph, weights }: { graph: Graph; weights: Weights }, input: Tensor): Tensor {
+  const [n, c, h, w] = input.shape;
+  const sized = withInputShape(graph, { n, h, w, c });
+  return toTensor(runReference(sized, weights, input).get(sized.output)!);
+}
+
+/** Unsigned bytes as an IDX file. */
+function idx(shape: readonly number[], data: readonly number[]): Uint8Array {
+  const header = new DataView(new ArrayBuffer(4 + 4 * shape.length));
+  header.setUint32(0, 0x0800 + shape.length);
+  shape.forEach((size, i) => header.setUint32(4 + 4 * i, size));
+  return Uint8Array.from([...new Uint8Array(header.buffer), ...data]);
+}
+
+/** Plain, so that it has few pipelines to compile: a software adapter takes a while for each. */
+const SMALL: NetworkOptions = { arch: 'resnet_small14', widths: [5, 6, 8], blocksPerStage: 1 };
+const small = seededNetwork(SMALL, 3);
+const PREPROCESS = { size: 28, mean: [0.25], std: [0.5], color: 'gray' };
+const LABELS = Array.from({ length: 10 }, (_, i) => `kind ${i}`);
+
+beforeAll(async () => {
+  await mkdir(bundleFolder, { recursive: true });
+  folder = await mkdtemp(join(tmpdir(), 'compconv-cli-'));
+  const built = await node([join(root, 'node_modules/vite/bin/vite.js'), 'build', '--mode', 'cli', '--outDir', bundleFolder]);
+  expect(built.status, built.stderr).toBe(0);
+  await file(
+    'small.safetensors',
+    writeSafetensors(
+      [...small.weights.shapes.keys()].map((name) => [name, small.weights.get(name)]),
+      { compconv: JSON.stringify(SMALL), preprocess: JSON.stringify(PREPROCESS), labels: JSON.stringify(LABELS) },
+    ),
+  );
+});
+
+afterAll(async () => {
+  await rm(bundleFolder, { recursive: true, force: true });
+  if (folder) await rm(folder, { recursive: true });
+});
+
+test('only webgpu and sharp are left out of the bundle', async () => {
+  const code = await readFile(bundle, 'utf8');
+  const imports = [...code.matchAll(/(?:^import\b[^'"\n]*|\bawait import\()\s*["']([^"']+)["']/gm)].map(([, name]) => name);
+  const foreign = new Set(imports.filter((name) => !name.startsWith('node:')));
+  expect([...foreign].sort()).toEqual(['sharp', 'webgpu']);
+  expect(code.startsWith('#!/usr/bin/env node\n')).toBe(true);
+});
+
+describe('without a GPU', () => {
+  test('help and version', async () => {
+    expect(await compconv('--version')).toMatchObject({ status: 0, stdout: '0.1.0\n' });
+    const { status, stdout } = await compconv('run', '--help');
+    expect(status).toBe(0);
+    for (const option of ['--weights', '--seed', '--input', '--output', '--top', '--c0', '--depths', '--plain']) expect(stdout).toContain(option);
+  });
+
+  test('info gives the figures of the spec', async () => {
+    const info = await json('info', '--arch', 'resnet50', '--c0', '128', '--layers');
+    expect(info).toMatchObject({
+      network: 'CompConv128-ResNet50',
+      inputShape: [1, 3, 224, 224],
+      macs: 1447670402,
+      flops: 2895340804,
+      params: 8613872,
+      weightBytes: 4 * 8613872,
+    });
+    const layers = info['layers'] as { name: string; depth?: number; macs: number }[];
+    expect(layers.reduce((sum, { macs }) => sum + macs, 0)).toBe(1447670402);
+    expect(layers.find(({ name }) => name === 'layer3.1.conv1')).toMatchObject({ op: 'comp-conv', depth: 3, outputShape: [1, 256, 14, 14] });
+    const { stdout } = await compconv('info', '--arch', 'resnet50', '--plain');
+    expect(stdout).toMatch(/MACs +4,089,184,256\n/);
+    expect(await json('info', '--weights', 'public/models/fashion-mnist-compconv.safetensors', '--batch', '2')).toMatchObject({
+      options: { arch: 'resnet_small14', c0: 16 },
+      inputShape: [2, 1, 28, 28],
+      params: 49896,
+    });
+  });
+
+  test('plan', async () => {
+    const plan = await json('plan', '--arch', 'resnet18', '--c0', '128', '--size', '64');
+    expect(plan['steps']).toHaveLength(plan['dispatches']);
+    expect(plan['steps'][0]).toMatchObject({ output: 'conv1.primitive', shape: [1, 32, 32, 32] });
+    const { stdout } = await compconv('plan', '--arch', 'resnet18', '--c0', '128', '--size', '64');
+    expect(stdout).toContain(`\n${plan['dispatches']} dispatches, ${plan['pipelines']} pipelines, ${plan['macs']} MACs\n`);
+  });
+
+  test('a reader that stops early is no failure', async () => {
+    const outcome = await node([bundle, 'plan', '--arch', 'resnet152', '--c0', '64'], ({ stdout }) => stdout!.destroy());
+    expect(outcome).toEqual({ status: 0, stdout: '', stderr: '' });
+  });
+});
+
+describe('run', () => {
+  const input: Tensor = { shape: [2, 3, 40, 33], data: distinctValues(2 * 3 * 40 * 33, 5) };
+
+  test('a tensor with seeded weights: the logits are the reference’s', async () => {
+    await file('input.safetensors', writeSafetensors([['input', input]]));
+    const options: NetworkOptions = { arch: 'resnet18', c0: 32, classes: 11, shuffleGroups: 1, inner: 'bn-relu' };
+    const flags = '--arch resnet18 --c0 32 --classes 11 --shuffle-groups 1 --inner bn-relu --seed 9 --top 3'.split(' ');
+    const result = await json('run', ...flags, '--input', at('input.safetensors'), '--output', at('logits.safetensors'));
+
+    const written = parseSafetensors(await readFile(at('logits.safetensors')));
+    expect([...written.shapes]).toEqual([['logits', [2, 11]]]);
+    const logits = written.get('logits');
+    const expected = reference(seededNetwork(options, 9), input);
+    expectClose(logits.data, expected.data, { relativeL2: 1e-5 });
+    for (const [row, image] of (result['images'] as { top: { index: number; score: number }[] }[]).entries()) {
+      const scores = [...expected.data.subarray(11 * row, 11 * row + 11)];
+      expect(image.top).toHaveLength(3);
+      expect(scores.indexOf(Math.max(...scores))).toBe(image.top[0].index);
+    }
+    expect(Object.keys(result)).toEqual(expect.arrayContaining(['adapter', 'software', 'macs', 'params', 'dispatches', 'latencyMs']));
+  });
+
+  test('image files, upright and in any colour format, with the options, labels and preprocessing of the file', async () => {
+    // 28x28 as the network takes it: no resampling, so that the reference can be given the same pixels.
+    const gray = Uint8Array.from({ length: 28 * 28 }, (_, i) => (i * 37 + (i >> 3)) % 256);
+    const image = sharp(gray, { raw: { width: 28, height: 28, channels: 1 } });
+    await image.clone().png().toFile(at('gray.png'));
+    await image.clone().toColourspace('srgb').ensureAlpha(0.5).png().toFile(at('rgba.png'));
+    // Stored on its side, with the EXIF orientation that puts it upright: 6, turn clockwise to show.
+    await image.clone().rotate(270).withMetadata({ orientation: 6 }).webp({ lossless: true }).toFile(at('turned.webp'));
+
+    const paths = ['gray.png', 'rgba.png', 'turned.webp'].map(at);
+    const result = await json('run', '--weights', at('small.safetensors'), ...paths, '--output', at('images.safetensors'));
+    const input = Float32Array.from(gray, (pixel) => (pixel / 255 - 0.25) / 0.5);
+    const expected = reference(small, { shape: [1, 1, 28, 28], data: input });
+    const { shape, data } = parseSafetensors(await readFile(at('images.safetensors'))).get('logits');
+    expect(shape).toEqual([3, 10]);
+    const best = expected.data.indexOf(Math.max(...expected.data));
+    for (let i = 0; i < 3; i++) {
+      expectClose(data.subarray(10 * i, 10 * i + 10), expected.data, { relativeL2: 1e-4 }, paths[i]);
+      expect(result['images'][i].image).toBe(paths[i]);
+      expect(result['images'][i].top[0]).toMatchObject({ index: best, label: `kind ${best}` });
+    }
+    // For people.
+    const { status, stdout } = await compconv('run', '--weights', at('small.safetensors'), paths[0], '--top', '1');
+    expect(status).toBe(0);
+    expect(stdout).toMatch(new RegExp(`gray\\.png .* ms[^]*%  kind ${best}\n$`));
+  });
+});
+
+test('eval: counts, logits and batches that do not divide', async () => {
+  const images = Array.from({ length: 5 * 28 * 28 }, (_, i) => (i * 101 + (i >> 5)) % 256);
+  const data = Float32Array.from(images, (pixel) => (pixel / 255 - 0.25) / 0.5);
+  const logits = reference(small, { shape: [5, 1, 28, 28], data });
+  const rows = Array.from({ length: 5 }, (_, i) => [...logits.data.subarray(10 * i, 10 * i + 10)]);
+  const answers = rows.map((row) => row.indexOf(Math.max(...row)));
+  const wrong = (answers[4] + 1) % 10;
+  await file('images.gz', gzipSync(idx([5, 28, 28], images)));
+  await file('labels', idx([5], [...answers.slice(0, 4), wrong]));
+
+  const flags = ['--weights', at('small.safetensors'), '--images', at('images.gz'), '--labels', at('labels'), '--batch', '2'];
+  const result = await json('eval', ...flags);
+  expect(result).toMatchObject({ correct: 4, total: 5, accuracy: 0.8, batch: 2 });
+  expectClose((result['firstLogits'] as number[][]).flat(), rows.flat(), { relativeL2: 1e-5 });
+  expect(await json('eval', ...flags, '--limit', '4')).toMatchObject({ correct: 4, total: 4, accuracy: 1 });
+});
+
+describe('bench', () => {
+  const TINY = ['bench', '--arch', 'resnet_small14', '--c0', '16', '--runs', '2', '--size', '16'];
+
+  test('verifies, then times plain against CompConv', async () => {
+    const report = await json(...TINY);
+    const [plain, compact] = report['networks'] as Record<string, any>[];
+    expect(report).toMatchObject({ inputShape: [1, 1, 16, 16], runs: 2, seed: 1, verifySize: 16 });
+    expect(report['versions']).toMatchObject({ engine: '0.1.0', node: process.version, webgpu: expect.stringMatching(/^\d+\.\d+/) as string });
+    for (const network of [plain, compact]) {
+      expect(network).toMatchObject({ verified: true, latencyMs: { n: 2 } });
+      expect(network['relativeError']).toBeLessThan(1e-5);
+      expect(network['latencyMs'].min).toBeGreaterThan(0);
+      expect(network['load'].totalMs).toBeGreaterThan(network['load'].firstRunMs);
+    }
+    expect(compact['macsRatio']).toBe(plain['macs'] / compact['macs']);
+    expect(compact['speedUp']).toBe(plain['latencyMs'].median / compact['latencyMs'].median);
+  });
+
+  test('Ctrl-C ends it with 130 and no word', async () => {
+    const flags = [bundle, ...TINY, '--runs', '1000000'];
+    const outcome = await node(flags, (child) => setTimeout(() => child.kill('SIGINT'), 3000));
+    expect(outcome).toEqual({ status: 130, stdout: '', stderr: '' });
+  });
+});
+
+describe('errors are one line, with status 2 for what the user gave', () => {
+  const RUN = ['run', '--arch', 'resnet18', '--plain', '--seed', '1'];
+
+  test.each<[string, string | RegExp, string[]]>([
+    ['no command', 'which command?', []],
+    ['an unknown command', "unknown command 'walk'", ['walk']],
+    ['an unknown flag', /unknown option '--arhc'.*--arch/, ['info', '--arhc', 'resnet18']],
+    ['a bad number', 'It must be an integer from 1', ['info', '--arch', 'resnet18', '--size', 'big']],
+    ['an unknown architecture', 'unknown architecture "resnet19"; known are resnet18', ['info', '--arch', 'resnet19']],
+    ['neither weights nor seed', 'give --weights with a file, or --seed', ['run', '--arch', 'resnet18', 'x.png']],
+    ['neither images nor a tensor', 'give either image files or --input', RUN],
+    ['both weights and seed', "option '--seed <n>' cannot be used with option '--weights <file>'", [...RUN, '--weights', 'x', 'x.png']],
+    ['a missing weights file', 'nowhere.safetensors: cannot be read: there is no such file', ['info', '--weights', 'nowhere.safetensors']],
+    ['a missing image', 'nowhere.png: cannot be read: there is no such file', [...RUN, 'nowhere.png']],
+    ['a folder for a file', 'cannot be read: it is a folder', ['info', '--weights', root]],
+  ])('%s', async (_what, message, args) => expectFailure(2, message, ...args));
+
+  test('malformed files', async () => {
+    const bad = await file('bad.safetensors', 'no header here, just text');
+    await expectFailure(2, `${bad}: safetensors: the header claims`, 'info', '--weights', bad);
+    await expectFailure(2, `${bad}: safetensors: the header claims`, ...RUN, '--input', bad);
+    await expectFailure(2, 'cannot be decoded as an image', ...RUN, bad);
+    const named = await file('named.safetensors', writeSafetensors([['x', { shape: [1], data: Float32Array.of(1) }]]));
+    await expectFailure(2, 'must hold one tensor called "input", got "x"', ...RUN, '--input', named);
+    const flat = await file('flat.safetensors', writeSafetensors([['input', { shape: [2], data: Float32Array.of(1, 2) }]]));
+    await expectFailure(2, '"input" must be [N, C, H, W]', ...RUN, '--input', flat);
+    const images = await file('idx', idx([1], [7]));
+    await expectFailure(2, 'are --images and --labels swapped?', 'eval', '--weights', bad, '--images', images, '--labels', images);
+  });
+
+  test('weights of another network: what is missing, cut short', async () => {
+    const message = /do not fit: \d+ missing, .*; missing \(\d+\): conv1\.weight .* and \d+ more; unexpected/;
+    await expectFailure(2, message, 'info', '--weights', 'public/models/fashion-mnist-compconv.safetensors', '--plain');
+  });
+
+  test('depths that are not feasible, or of no layer', async () => {
+    const infeasible = await file('infeasible.json', '{"conv1": 3}');
+    await expectFailure(2, /conv1: depth 3 needs .* the deepest feasible depth is 1/, 'info', '--arch', 'resnet18', '--depths', infeasible);
+    const unknown = await file('unknown.json', '{"layer9": 1}');
+    await expectFailure(2, 'no plain convolution "layer9"', 'plan', '--arch', 'resnet18', '--depths', unknown);
+  });
+
+  test('images of another size than the network takes', async () => {
+    await file('wide', idx([1, 4, 5], Array<number>(20).fill(1)));
+    const labels = await file('one-label', idx([1], [1]));
+    const args = ['eval', '--weights', at('small.safetensors'), '--images', at('wide'), '--labels', labels];
+    await expectFailure(2, 'the images are 4x5, ResNetSmall14 takes 28x28, and eval does not resize', ...args);
+  });
+});
+
+test('without an adapter: status 1 and what to install', async () => {
+  const child = await new Promise<Outcome>((resolve) => {
+    const env = { ...process.env, VK_DRIVER_FILES: '/nonexistent.json' };
+    const started = spawn(process.execPath, [bundle, 'bench', '--arch', 'resnet_small14'], { cwd: root, env });
+    let stderr = '';
+    started.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+    started.once('close', (status) => resolve({ status, stdout: '', stderr }));
+  });
+  expect(child.status).toBe(1);
+  // The Vulkan loader complains before, on its own.
+  expect(child.stderr).toMatch(/^compconv: no WebGPU adapter: .*VK_DRIVER_FILES.*\n$/m);
+  expect(child.stderr).not.toContain('.mjs:');
+});
