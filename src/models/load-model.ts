@@ -114,16 +114,15 @@ async function download(url: string | URL, { signal, onProgress }: LoadOptions):
     // With a content encoding the length counts other bytes than those that arrive.
     const length = response.headers.has('content-encoding') ? null : response.headers.get('content-length');
     const total = length === null ? undefined : Number(length);
-    const chunks: Uint8Array[] = [];
+    const chunks: BlobPart[] = [];
     let done = 0;
     const reader = response.body!.getReader();
     for (let next = await reader.read(); !next.done; next = await reader.read()) {
       chunks.push(next.value);
-      onProgress?.((done += next.value.length), total);
+      done += next.value.length;
+      onProgress?.(done, total);
     }
-    const bytes = new Uint8Array(done);
-    chunks.reduce((offset, chunk) => (bytes.set(chunk, offset), offset + chunk.length), 0);
-    return bytes;
+    return new Uint8Array(await new Blob(chunks).arrayBuffer());
   } catch (cause) {
     if (cause instanceof CompConvError) throw cause;
     throwIfAborted(signal);

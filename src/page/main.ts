@@ -30,6 +30,9 @@ const entries = new Map<NetworkId, Entry>();
 const running = new Map<NetworkId, ReadyNetwork>();
 let sampleSet: SampleSet | undefined;
 
+// It speaks for a program that does not start.
+byId('start-hint').remove();
+
 /** The visitor's files wait until the page is ready, and for each other. */
 let work = start();
 listenForFiles((files) => {

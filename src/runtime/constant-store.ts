@@ -42,7 +42,8 @@ export class ConstantStore {
       this.#buffers.set(constant.key, buffer);
       constant.pack(this.#weights, new Float32Array(buffer.getMappedRange()));
       buffer.unmap();
-      onProgress?.((done += constant.byteLength), total);
+      done += constant.byteLength;
+      onProgress?.(done, total);
       if (performance.now() - lastYield > 30) {
         await new Promise((resolve) => setTimeout(resolve));
         lastYield = performance.now();

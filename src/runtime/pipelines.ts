@@ -30,7 +30,8 @@ export class PipelineCache {
         [...wanted].map(async ([key, dispatch]) => {
           const pipeline = await this.#pipeline(key, dispatch);
           throwIfAborted(signal);
-          onProgress?.(++done, wanted.size);
+          done++;
+          onProgress?.(done, wanted.size);
           return [key, pipeline] as const;
         }),
       ),
