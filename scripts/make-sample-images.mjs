@@ -1,6 +1,7 @@
 /**
- * Makes the page's bundled pictures, `public/images/fashion-mnist/`, from the Fashion-MNIST test set in `test/data/`: the
- * first two of every class in the order of the test set, so that nobody picked them by what the networks make of them.
+ * Makes the page's bundled pictures, `public/images/fashion-mnist/`, from the Fashion-MNIST test set in `test/data/`:
+ * the first two of every class in the order of the test set, so that nobody picked them by what the networks make of
+ * them.
  */
 
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';

@@ -72,7 +72,13 @@ function measures(samples: number, testSetImages: number): Measure[] {
       format: formatLarge,
       compare: fewer,
     },
-    { key: 'params', label: 'Parameters', of: ({ network }) => network.cost.total.params, format: formatLarge, compare: fewer },
+    {
+      key: 'params',
+      label: 'Parameters',
+      of: ({ network }) => network.cost.total.params,
+      format: formatLarge,
+      compare: fewer,
+    },
     { key: 'file-bytes', label: 'File', of: ({ network }) => network.fileBytes, format: formatBytes, compare: smaller },
     {
       key: 'dispatches',
@@ -150,7 +156,9 @@ function networkHead({ network }: Entry): HTMLElement {
     { scope: 'col', 'data-network': network.id },
     network.title,
     element('span', { class: 'kind' }, describeKind(network)),
-    ...(network.id === 'own' ? [element('span', { class: 'kind file' }, `${network.model.graph.name}, ${network.fileName}`)] : []),
+    ...(network.id === 'own'
+      ? [element('span', { class: 'kind file' }, `${network.model.graph.name}, ${network.fileName}`)]
+      : []),
   );
 }
 

@@ -17,8 +17,9 @@ export interface Finding {
   readonly detail: string;
 }
 
-/** Times within this share of each other are called equal: the same page loaded again differs by as much. */
-const EQUAL_WITHIN = 0.1;
+/** In between there is no real gain: the same page loaded again differs by as much. Doubt speaks against CompConv. */
+const SLOWER_BELOW = 0.95;
+const FASTER_ABOVE = 1.1;
 
 /** Compares CompConv with its plain twin. */
 export function describeFinding(plain: Measured, compConv: Measured, samples: number, testSetImages: number): Finding {
@@ -41,8 +42,8 @@ export function describeFinding(plain: Measured, compConv: Measured, samples: nu
 }
 
 function outcomeOf(speed: number): 'slower' | 'equal' | 'faster' {
-  if (speed < 1 - EQUAL_WITHIN) return 'slower';
-  return speed > 1 + EQUAL_WITHIN ? 'faster' : 'equal';
+  if (speed < SLOWER_BELOW) return 'slower';
+  return speed > FASTER_ABOVE ? 'faster' : 'equal';
 }
 
 /** Two digits: one would make 1.1 of 1.06. */

@@ -8,7 +8,8 @@ export function formatCount(value: number): string {
 
 /** `20.65 M`, `49.9 k`: three to four digits; the exact number goes beside it. */
 export function formatLarge(value: number): string {
-  const [divisor, unit] = value >= 1e9 ? [1e9, '\u00a0G'] : value >= 1e6 ? [1e6, '\u00a0M'] : value >= 1e4 ? [1e3, '\u00a0k'] : [1, ''];
+  const [divisor, unit] =
+    value >= 1e9 ? [1e9, '\u00a0G'] : value >= 1e6 ? [1e6, '\u00a0M'] : value >= 1e4 ? [1e3, '\u00a0k'] : [1, ''];
   return divisor === 1 ? formatCount(value) : `${(value / divisor).toFixed(value / divisor < 100 ? 2 : 1)}${unit}`;
 }
 

@@ -85,7 +85,9 @@ async function loadAll(): Promise<LoadedNetwork[]> {
 
 async function startAll(loaded: readonly LoadedNetwork[]): Promise<void> {
   const onProgress = preparation('Preparing the networks on the GPU');
-  const ready = await Promise.all(loaded.map((network) => startNetwork(network, (progress) => onProgress(network.id, progress))));
+  const ready = await Promise.all(
+    loaded.map((network) => startNetwork(network, (progress) => onProgress(network.id, progress))),
+  );
   for (const network of ready) {
     running.set(network.id, network);
     entries.set(network.id, { ...entries.get(network.id), network });
@@ -102,7 +104,9 @@ function preparation(step: string): (part: string, progress: SessionProgress) =>
   return (part, { phase, done, total }) => {
     (phase === 'upload' ? uploads : kernels).set(part, done, total);
     const compiled = kernels.total ? `kernels compiled: ${kernels.done} of ${kernels.total}` : '';
-    const uploaded = uploads.total ? `weights uploaded: ${formatBytes(uploads.done)} of ${formatBytes(uploads.total)}` : '';
+    const uploaded = uploads.total
+      ? `weights uploaded: ${formatBytes(uploads.done)} of ${formatBytes(uploads.total)}`
+      : '';
     showProgress(step, kernels.done, kernels.total, [uploaded, compiled].filter(Boolean).join(' · '));
   };
 }
@@ -151,7 +155,12 @@ function showAdapter({ session: { adapter } }: ReadyNetwork): void {
 
 function showFinding(): void {
   const { samples, testSet } = sampleSet!;
-  const { headline, detail } = describeFinding(measuredOf('plain'), measuredOf('compconv'), samples.length, testSet.images);
+  const { headline, detail } = describeFinding(
+    measuredOf('plain'),
+    measuredOf('compconv'),
+    samples.length,
+    testSet.images,
+  );
   byId('finding').textContent = headline;
   byId('finding-detail').textContent = detail;
   byId('result').hidden = false;
@@ -174,11 +183,17 @@ async function takeFiles(files: readonly File[]): Promise<void> {
     const name = file.name || 'pasted picture';
     const kind = kindOf(file);
     if (kind === 'other') {
-      addMessage(`${name} is neither a picture nor a network`, 'Accepted are pictures (PNG, JPEG, WebP, GIF, …) and .safetensors files.');
+      addMessage(
+        `${name} is neither a picture nor a network`,
+        'Accepted are pictures (PNG, JPEG, WebP, GIF, …) and .safetensors files.',
+      );
       continue;
     }
     if (pageState() === 'failed') {
-      addMessage(`${name} cannot be used`, 'No network is running; the message at the top of the page says why and what to do.');
+      addMessage(
+        `${name} cannot be used`,
+        'No network is running; the message at the top of the page says why and what to do.',
+      );
       continue;
     }
     try {
@@ -226,7 +241,9 @@ async function addOwnNetwork(file: File): Promise<void> {
   addMessage(
     `${file.name} is loaded`,
     `${network.model.graph.name} stands beside the others in the table` +
-      (isComparable ? ' and has classified the bundled images.' : '. Its classes are not those of the bundled images; show it pictures of your own.'),
+      (isComparable
+        ? ' and has classified the bundled images.'
+        : '. Its classes are not those of the bundled images; show it pictures of your own.'),
     'info',
     element('a', { href: '#comparison' }, 'Show the table'),
   );

@@ -15,7 +15,9 @@ export function addMessage(title: string, text: string, kind: 'error' | 'info' =
     close,
     element('p', { class: 'title' }, title),
     element('p', {}, short, ...(more ? [' ', more] : [])),
-    isCut ? element('details', {}, element('summary', {}, 'Show all'), element('pre', { tabindex: 0 }, text)) : undefined,
+    isCut
+      ? element('details', {}, element('summary', {}, 'Show all'), element('pre', { tabindex: 0 }, text))
+      : undefined,
   );
   close.addEventListener('click', () => message.remove());
   byId('messages').append(message);

@@ -1,6 +1,14 @@
 /** The networks on the page: their models, sessions, answers and times. */
 import { createSession, loadModel, networkCost, summarizePlan } from '../index.ts';
-import type { Classification, ImageSource, Model, NetworkCost, PlanSummary, Session, SessionProgress } from '../index.ts';
+import type {
+  Classification,
+  ImageSource,
+  Model,
+  NetworkCost,
+  PlanSummary,
+  Session,
+  SessionProgress,
+} from '../index.ts';
 import { median } from './format.ts';
 import type { Sample } from './samples.ts';
 
@@ -58,7 +66,10 @@ export async function loadNetwork(
   return { id, title: TITLES[id], fileName, fileBytes, model, cost: networkCost(model.graph) };
 }
 
-export async function startNetwork(network: LoadedNetwork, onProgress: (progress: SessionProgress) => void): Promise<ReadyNetwork> {
+export async function startNetwork(
+  network: LoadedNetwork,
+  onProgress: (progress: SessionProgress) => void,
+): Promise<ReadyNetwork> {
   const session = await createSession(network.model, { onProgress });
   return { ...network, session, plan: summarizePlan(session.plan) };
 }
@@ -103,7 +114,11 @@ export async function timeNetworks(
   return new Map(
     networks.map(({ id }) => [
       id,
-      { latencyMs: median(latencies.get(id)!)!, gpuTimeMs: median(gpuTimes.get(id)!), images: latencies.get(id)!.length },
+      {
+        latencyMs: median(latencies.get(id)!)!,
+        gpuTimeMs: median(gpuTimes.get(id)!),
+        images: latencies.get(id)!.length,
+      },
     ]),
   );
 }

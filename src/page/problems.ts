@@ -91,8 +91,12 @@ export function showFailure({ title, advice, cause, canReload }: Problem): void 
   const panel = byId('failure');
   panel.replaceChildren(
     element('h2', {}, title),
-    ...advice.map((line) => element('p', {}, ...line.split('`').map((part, i) => (i % 2 ? element('code', {}, part) : part)))),
-    ...(cause ? [element('details', {}, element('summary', {}, 'The message in full'), element('pre', {}, cause))] : []),
+    ...advice.map((line) =>
+      element('p', {}, ...line.split('`').map((part, i) => (i % 2 ? element('code', {}, part) : part))),
+    ),
+    ...(cause
+      ? [element('details', {}, element('summary', {}, 'The message in full'), element('pre', {}, cause))]
+      : []),
   );
   if (canReload) {
     const button = element('button', { type: 'button' }, 'Load the page again');

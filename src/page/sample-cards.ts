@@ -27,7 +27,11 @@ function card({ url, label, index }: Sample): HTMLElement {
 }
 
 /** Puts a network's answer on the card; one that is there is replaced. */
-export function showAnswer({ id, title }: LoadedNetwork, { index, label }: Sample, [best]: readonly Classification[]): void {
+export function showAnswer(
+  { id, title }: LoadedNetwork,
+  { index, label }: Sample,
+  [best]: readonly Classification[],
+): void {
   const answers = document.querySelector(`[data-image="${index}"] .answers`);
   const isCorrect = best.label === label;
   const answer = element(

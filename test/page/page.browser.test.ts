@@ -39,7 +39,9 @@ const contexts: BrowserContext[] = [];
 beforeAll(async () => {
   [chromium, site] = await Promise.all([launchBrowser(), startPage()]);
   list = JSON.parse(await readFile(imagePath('samples.json'), 'utf8'));
-  const [plain, compconv] = await Promise.all(NETWORKS.map(async (name) => loadModel(await readFile(weightsPath(name)))));
+  const [plain, compconv] = await Promise.all(
+    NETWORKS.map(async (name) => loadModel(await readFile(weightsPath(name)))),
+  );
   models = { plain, compconv };
 });
 
@@ -55,7 +57,11 @@ interface OpenPage {
 }
 
 /** Opens the page; `before` runs in the browser before its scripts. */
-async function open({ url = site!.url, before = '', ...options }: { url?: string; before?: string } & BrowserContextOptions = {}) {
+async function open({
+  url = site!.url,
+  before = '',
+  ...options
+}: { url?: string; before?: string } & BrowserContextOptions = {}) {
   const context = await chromium!.browser.newContext(options);
   contexts.push(context);
   const page = await context.newPage();
@@ -106,7 +112,10 @@ async function expectedLabel(model: Model, file: string): Promise<string> {
   const { data, info } = await sharp(imagePath(file)).toColourspace('b-w').raw().toBuffer({ resolveWithObject: true });
   expect([info.width, info.height, info.channels]).toEqual([28, 28, 1]);
   const [mean, std] = [model.preprocess.mean[0], model.preprocess.std[0]];
-  const input = tensor([1, 1, 28, 28], Float32Array.from(data, (pixel) => (pixel / 255 - mean) / std));
+  const input = tensor(
+    [1, 1, 28, 28],
+    Float32Array.from(data, (pixel) => (pixel / 255 - mean) / std),
+  );
   const logits = [...toTensor(runReference(model.graph, model.weights, input).get(model.graph.output)!).data];
   return model.labels![logits.indexOf(Math.max(...logits))];
 }
@@ -124,15 +133,15 @@ const measure = (page: Page, network: string, key: string) =>
 describe('a visit', () => {
   let page: Page;
   let errors: string[];
+  let context: BrowserContext | undefined;
 
   beforeAll(async () => {
     ({ page, errors } = await open({ before: KEEP_DEVICES }));
-    visit = contexts.pop();
+    context = contexts.pop(); // Outlives a test.
     await waitForState(page, 'ready');
   });
 
-  let visit: BrowserContext | undefined;
-  afterAll(() => visit?.close());
+  afterAll(() => context?.close());
 
   it('classifies the bundled images on load as the CPU reference does, and shows what that costs', async () => {
     const answers = await page.locator('#sample-list [data-predicted]').evaluateAll((found) =>
@@ -140,7 +149,15 @@ describe('a visit', () => {
         const card = answer.closest<HTMLElement>('[data-image]')!;
         const { network, predicted, correct, score } = (answer as HTMLElement).dataset;
         const text = answer.textContent ?? '';
-        return { image: Number(card.dataset['image']), truth: card.dataset['truth'], network, predicted, correct, score: Number(score), text };
+        return {
+          image: Number(card.dataset['image']),
+          truth: card.dataset['truth'],
+          network,
+          predicted,
+          correct,
+          score: Number(score),
+          text,
+        };
       }),
     );
     expect(answers.length).toBe(list.samples.length * NETWORKS.length);
@@ -163,7 +180,10 @@ describe('a visit', () => {
         expect(score).toBeLessThanOrEqual(1);
       }
       const right = expected.filter(({ truth, predicted }) => truth === predicted).length;
-      expect(await measure(page, network, 'correct')).toEqual({ value: right, text: `${right} of ${list.samples.length}` });
+      expect(await measure(page, network, 'correct')).toEqual({
+        value: right,
+        text: `${right} of ${list.samples.length}`,
+      });
       const { total } = networkCost(models[network].graph);
       expect((await measure(page, network, 'macs')).value).toBe(total.macs);
       expect((await measure(page, network, 'flops')).value).toBe(total.flops);
@@ -204,8 +224,13 @@ describe('a visit', () => {
     await answers.nth(1).waitFor();
     for (const [i, network] of NETWORKS.entries()) {
       expect(await answers.nth(i).getAttribute('data-network')).toBe(network);
-      expect(await answers.nth(i).getAttribute('data-predicted')).toBe(await expectedLabel(models[network], first.file));
-      const scores = await answers.nth(i).locator('li').evaluateAll((bars) => bars.map((bar) => Number((bar as HTMLElement).dataset['score'])));
+      expect(await answers.nth(i).getAttribute('data-predicted')).toBe(
+        await expectedLabel(models[network], first.file),
+      );
+      const scores = await answers
+        .nth(i)
+        .locator('li')
+        .evaluateAll((bars) => bars.map((bar) => Number((bar as HTMLElement).dataset['score'])));
       expect(scores.length).toBe(5);
       expect(scores).toEqual([...scores].sort((a, b) => b - a));
     }
@@ -222,7 +247,10 @@ describe('a visit', () => {
 
     const tensors = parseSafetensors(await readFile(weightsPath('plain')));
     const metadata = parseSafetensors(await readFile(weightsPath('compconv'))).metadata;
-    const swapped = writeSafetensors([...tensors.shapes.keys()].map((name) => [name, tensors.get(name)]), Object.fromEntries(metadata));
+    const swapped = writeSafetensors(
+      [...tensors.shapes.keys()].map((name) => [name, tensors.get(name)]),
+      Object.fromEntries(metadata),
+    );
     await give(page, 'drop', 'swapped.safetensors', '', swapped);
     const refusal = message.filter({ hasText: 'swapped.safetensors could not be loaded' });
     await refusal.waitFor();
@@ -238,7 +266,9 @@ describe('a visit', () => {
     for (const key of ['macs', 'correct']) {
       expect(await measure(page, 'own', key)).toEqual(await measure(page, 'plain', key));
     }
-    expect(await answers.nth(2).getAttribute('data-predicted')).toBe(await answers.nth(0).getAttribute('data-predicted'));
+    expect(await answers.nth(2).getAttribute('data-predicted')).toBe(
+      await answers.nth(0).getAttribute('data-predicted'),
+    );
     expect(errors).toEqual([]);
   });
 
@@ -253,9 +283,24 @@ describe('a visit', () => {
 
 describe('the page', () => {
   it.each([
-    ['a browser without WebGPU', `Object.defineProperty(Navigator.prototype, 'gpu', { get: () => undefined })`, 'This browser has no WebGPU', 'Chrome'],
-    ['no adapter', `GPU.prototype.requestAdapter = async () => null`, 'offers no graphics adapter', 'hardware acceleration'],
-    ['an address without https', `Object.defineProperty(window, 'isSecureContext', { value: false })`, 'switched off on this address', 'https'],
+    [
+      'a browser without WebGPU',
+      `Object.defineProperty(Navigator.prototype, 'gpu', { get: () => undefined })`,
+      'This browser has no WebGPU',
+      'Chrome',
+    ],
+    [
+      'no adapter',
+      `GPU.prototype.requestAdapter = async () => null`,
+      'offers no graphics adapter',
+      'hardware acceleration',
+    ],
+    [
+      'an address without https',
+      `Object.defineProperty(window, 'isSecureContext', { value: false })`,
+      'switched off on this address',
+      'https',
+    ],
   ])('says what to do: %s', async (_what, before, title, advice) => {
     const { page, errors } = await open({ before });
     await waitForState(page, 'failed');
@@ -311,7 +356,10 @@ async function serveFolder(server: Server, folder: string, path: string): Promis
     try {
       if (!pathname.startsWith(path)) throw new Error('outside');
       const body = await readFile(join(folder, normalize(name)));
-      response.writeHead(200, { 'content-type': types[extname(name)] ?? 'application/octet-stream', 'content-length': body.length });
+      response.writeHead(200, {
+        'content-type': types[extname(name)] ?? 'application/octet-stream',
+        'content-length': body.length,
+      });
       response.end(body);
     } catch {
       response.writeHead(404).end();

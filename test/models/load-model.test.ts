@@ -1,0 +1,97 @@
+/** Loading a model over the network, from bytes and from a Blob: progress, failures, cancellation, options and metadata. */
+import { createServer, type Server } from 'node:http';
+import { readFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { loadModel, seededModel } from '../../src/models/load-model.ts';
+import { writeSafetensors } from '../../src/weights/safetensors.ts';
+
+const file = readFileSync(new URL('../../public/models/fashion-mnist-compconv.safetensors', import.meta.url));
+let server: Server;
+let url: string;
+
+beforeAll(async () => {
+  server = createServer((request, response) => {
+    if (request.url === '/model') response.writeHead(200, { 'content-length': file.length }).end(file);
+    else if (request.url === '/chunked') response.writeHead(200).end(file);
+    else if (request.url === '/cut') response.writeHead(200, { 'content-length': file.length }).write(file.subarray(0, 1000), () => response.destroy());
+    else if (request.url === '/slow') response.writeHead(200, { 'content-length': file.length }).write(file.subarray(0, 1000));
+    else response.writeHead(404).end('no');
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+});
+afterAll(() => {
+  server.closeAllConnections();
+  server.close();
+});
+
+const code = (expected: string) => expect.objectContaining({ name: 'CompConvError', code: expected });
+
+describe('sources', () => {
+  test.each([['an address', () => `${url}/model`], ['a URL', () => new URL('/chunked', url)], ['bytes', () => new Uint8Array(file)], ['a Blob', () => new Blob([file])]])(
+    '%s',
+    async (_, source) => {
+      const model = await loadModel(source());
+      expect(model.graph.name).toBe('CompConv16-ResNetSmall14');
+      expect(model.labels).toHaveLength(10);
+      expect(model.preprocess).toMatchObject({ color: 'gray', size: 28 });
+      expect(model.weights.get('fc.bias').data).toHaveLength(10);
+    },
+  );
+
+  test('progress counts bytes up to the end', async () => {
+    const counts: [number, number | undefined][] = [];
+    await loadModel(`${url}/model`, { onProgress: (done, total) => counts.push([done, total]) });
+    expect(counts.at(-1)).toEqual([file.length, file.length]);
+    expect(counts.map(([done]) => done)).toEqual(counts.map(([done]) => done).sort((a, b) => a - b));
+  });
+});
+
+describe('failures', () => {
+  test('a missing file', async () => {
+    await expect(loadModel(`${url}/nothing`)).rejects.toThrow(/the server answered 404/);
+    await expect(loadModel(`${url}/nothing`)).rejects.toEqual(code('io'));
+  });
+
+  test('a download that breaks off', async () => {
+    await expect(loadModel(`${url}/cut`)).rejects.toEqual(code('io'));
+  });
+
+  test('cancellation before and in the middle', async () => {
+    await expect(loadModel(`${url}/model`, { signal: AbortSignal.abort() })).rejects.toEqual(code('aborted'));
+    const controller = new AbortController();
+    await expect(loadModel(`${url}/slow`, { signal: controller.signal, onProgress: () => controller.abort() })).rejects.toEqual(code('aborted'));
+  });
+
+  test('bytes that are no safetensors file', async () => {
+    await expect(loadModel(new Uint8Array(3))).rejects.toEqual(code('invalid-file'));
+    await expect(loadModel(new TextEncoder().encode('<!doctype html><title>Not found</title>'))).rejects.toEqual(code('invalid-file'));
+  });
+});
+
+describe('options', () => {
+  const plain = seededModel({ arch: 'resnet_small14' }, 1);
+  const tensors = () => [...plain.weights.shapes.keys()].map((name) => [name, plain.weights.get(name)] as const);
+
+  test('the caller\'s options win over the file\'s, and `plain` over `c0`', async () => {
+    const metadata = { compconv: JSON.stringify({ arch: 'resnet_small14', c0: 16, blocksPerStage: 2 }) };
+    await expect(loadModel(writeSafetensors(tensors(), metadata))).rejects.toEqual(code('invalid-weights'));
+    const model = await loadModel(writeSafetensors(tensors(), metadata), { plain: true, input: { batch: 3, height: 40, width: 32 } });
+    expect(model.graph.name).toBe('ResNetSmall14');
+    expect(model.graph.shapes.get('input')).toEqual({ n: 3, h: 40, w: 32, c: 1 });
+  });
+
+  test.each([
+    ['labels', '{"a":1}'],
+    ['labels', '[1,2]'],
+    ['preprocess', '{"size":-1}'],
+    ['preprocess', 'nonsense'],
+    ['compconv', '[]'],
+    ['compconv', '{"arch":"resnet9000"}'],
+    ['compconv', '{"arch":"resnet18","c0":1e999}'],
+  ])('bad metadata: %s = %s', async (key, value) => {
+    const metadata = { compconv: JSON.stringify({ arch: 'resnet_small14' }), [key]: value };
+    await expect(loadModel(writeSafetensors(tensors(), metadata))).rejects.toEqual(code('invalid-file'));
+  });
+});
