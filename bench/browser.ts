@@ -15,7 +15,8 @@ import { launchBrowser, startPage, type TestBrowser } from '../test/support/brow
 import type { BenchOptions, BenchProgress, BenchReport } from './harness.ts';
 
 /** What the page gives back: an error does not keep its class on the way. */
-type Outcome = { readonly report: BenchReport } | { readonly error: { readonly code?: ErrorCode; readonly message: string } };
+type Outcome =
+  { readonly report: BenchReport } | { readonly error: { readonly code?: ErrorCode; readonly message: string } };
 
 /** Runs the benchmark; gives the exit status. */
 export async function main(args: readonly string[]): Promise<number> {
@@ -32,7 +33,9 @@ async function run(flags: BenchFlags): Promise<void> {
     const progress = new ProgressLine();
     try {
       const versions = { engine: engineVersion, chromium: browser.browser.version() };
-      const outcome = await runInPage(browser, served.url, { ...options, versions }, (step) => progress.update(progressText(step)));
+      const outcome = await runInPage(browser, served.url, { ...options, versions }, (step) =>
+        progress.update(progressText(step)),
+      );
       progress.clear();
       if ('error' in outcome) throw new CompConvError(outcome.error.code ?? 'internal', outcome.error.message);
       reportBench(outcome.report, flags);

@@ -135,7 +135,8 @@ interface Entrant {
 export async function runBenchmark(options: BenchOptions): Promise<BenchReport> {
   const { networks, runs = 10, batch = 1, seed = 1, signal, onProgress, versions = {} } = options;
   if (networks.length === 0) throw new CompConvError('invalid-argument', 'benchmark: there is no network to measure');
-  if (!(Number.isInteger(runs) && runs >= 1)) throw new CompConvError('invalid-argument', `benchmark: runs must be at least 1, got ${runs}`);
+  if (!(Number.isInteger(runs) && runs >= 1))
+    throw new CompConvError('invalid-argument', `benchmark: runs must be at least 1, got ${runs}`);
   const size = options.size ?? nativeInputSize(networks[0].options.arch);
   const verifySize = Math.min(size, VERIFY_SIZE);
   const entrants: Entrant[] = [];

@@ -13,7 +13,13 @@ export const EXIT = {
   interrupted: 130,
 } as const;
 
-const INPUT_ERRORS: readonly ErrorCode[] = ['invalid-argument', 'invalid-graph', 'invalid-file', 'invalid-weights', 'io'];
+const INPUT_ERRORS: readonly ErrorCode[] = [
+  'invalid-argument',
+  'invalid-graph',
+  'invalid-file',
+  'invalid-weights',
+  'io',
+];
 
 export function exitStatus(error: unknown): number {
   if (!(error instanceof CompConvError)) return EXIT.failure;
@@ -31,12 +37,15 @@ const LISTED = 5;
 
 /** Puts lines in a row; of an indented list below a line only the beginning. */
 export function oneLine(text: string): string {
-  const sections = text.trim().split(/\n(?!\s)/).map((section) => {
-    const [head, ...items] = section.split(/\n\s*/);
-    if (items.length === 0) return head;
-    const more = items.length > LISTED ? `, and ${items.length - LISTED} more` : '';
-    return `${head} ${items.slice(0, LISTED).join(', ')}${more}`;
-  });
+  const sections = text
+    .trim()
+    .split(/\n(?!\s)/)
+    .map((section) => {
+      const [head, ...items] = section.split(/\n\s*/);
+      if (items.length === 0) return head;
+      const more = items.length > LISTED ? `, and ${items.length - LISTED} more` : '';
+      return `${head} ${items.slice(0, LISTED).join(', ')}${more}`;
+    });
   return printable(sections.join('; '));
 }
 

@@ -32,12 +32,24 @@ export async function readInput(path: string): Promise<Tensor> {
     const file = parseSafetensors(bytes);
     const names = [...file.shapes.keys()];
     if (names.length !== 1 || names[0] !== 'input') {
-      const got = names.length === 0 ? 'none' : names.slice(0, 5).map((name) => JSON.stringify(name)).join(', ');
-      throw new CompConvError('invalid-file', `must hold one tensor called "input", got ${names.length > 5 ? `${got}, …` : got}`);
+      const got =
+        names.length === 0
+          ? 'none'
+          : names
+              .slice(0, 5)
+              .map((name) => JSON.stringify(name))
+              .join(', ');
+      throw new CompConvError(
+        'invalid-file',
+        `must hold one tensor called "input", got ${names.length > 5 ? `${got}, …` : got}`,
+      );
     }
     const input = file.get('input');
     if (input.shape.length !== 4 || input.shape.includes(0)) {
-      throw new CompConvError('invalid-file', `"input" must be [N, C, H, W], all at least 1, got ${formatShape(input.shape)}`);
+      throw new CompConvError(
+        'invalid-file',
+        `"input" must be [N, C, H, W], all at least 1, got ${formatShape(input.shape)}`,
+      );
     }
     return input;
   });
@@ -65,11 +77,17 @@ export async function readDepths(path: string): Promise<Record<string, number>> 
       throw new CompConvError('invalid-file', `is not valid JSON: ${(cause as Error).message}`, { cause });
     }
     if (typeof depths !== 'object' || depths === null || Array.isArray(depths)) {
-      throw new CompConvError('invalid-file', 'must be a JSON object of depths by layer name, e.g. {"layer1.0.conv1": 2}');
+      throw new CompConvError(
+        'invalid-file',
+        'must be a JSON object of depths by layer name, e.g. {"layer1.0.conv1": 2}',
+      );
     }
     for (const [layer, depth] of Object.entries(depths)) {
       if (typeof depth !== 'number') {
-        throw new CompConvError('invalid-file', `${JSON.stringify(layer)}: the depth must be a number, got ${JSON.stringify(depth)}`);
+        throw new CompConvError(
+          'invalid-file',
+          `${JSON.stringify(layer)}: the depth must be a number, got ${JSON.stringify(depth)}`,
+        );
       }
     }
     return depths as Record<string, number>;

@@ -22,9 +22,15 @@ export async function readImage(path: string): Promise<RawImage> {
       .ensureAlpha()
       .raw({ depth: 'uchar' })
       .toBuffer({ resolveWithObject: true });
-    return { width: info.width, height: info.height, data: new Uint8ClampedArray(data.buffer, data.byteOffset, data.byteLength) };
+    return {
+      width: info.width,
+      height: info.height,
+      data: new Uint8ClampedArray(data.buffer, data.byteOffset, data.byteLength),
+    };
   } catch (cause) {
-    throw new CompConvError('invalid-file', `${path}: cannot be decoded as an image: ${(cause as Error).message}`, { cause });
+    throw new CompConvError('invalid-file', `${path}: cannot be decoded as an image: ${(cause as Error).message}`, {
+      cause,
+    });
   }
 }
 
@@ -33,8 +39,12 @@ async function importSharp(): Promise<(typeof import('sharp'))['default']> {
     return (await import('sharp')).default;
   } catch (cause) {
     const reason = (cause as Error).message.split('\n')[0];
-    throw new CompConvError('internal', `cannot load the npm package "sharp", which reads images: ${reason}. Install it with: npm install sharp`, {
-      cause,
-    });
+    throw new CompConvError(
+      'internal',
+      `cannot load the npm package "sharp", which reads images: ${reason}. Install it with: npm install sharp`,
+      {
+        cause,
+      },
+    );
   }
 }

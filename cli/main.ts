@@ -16,8 +16,12 @@ function createProgram(signal: AbortSignal): Command {
   const program = quiet(new Command('compconv'))
     .description('Runs convolutional networks on WebGPU: plain ones, and compact ones made of CompConv (CVPRW 2021).')
     .version(engineVersion)
-    .addHelpText('after', '\nExit status: 0 done, 1 failed, 2 wrong input, 130 interrupted. "compconv help <command>" has examples.');
-  for (const add of [addRunCommand, addEvalCommand, addInfoCommand, addPlanCommand, addBenchCommand]) add(program, signal);
+    .addHelpText(
+      'after',
+      '\nExit status: 0 done, 1 failed, 2 wrong input, 130 interrupted. "compconv help <command>" has examples.',
+    );
+  for (const add of [addRunCommand, addEvalCommand, addInfoCommand, addPlanCommand, addBenchCommand])
+    add(program, signal);
   return program;
 }
 

@@ -51,7 +51,9 @@ export const seed = integer(0, 2 ** 32 - 1);
 
 /** What every network option is, for `--help`; without `--arch` a command has a default or a file. */
 export function addNetworkOptions(command: Command): Command {
-  return addCompressionOptions(command.option('--arch <name>', `network, torchvision's name: ${architectures.join(', ')}`))
+  return addCompressionOptions(
+    command.option('--arch <name>', `network, torchvision's name: ${architectures.join(', ')}`),
+  )
     .addOption(new Option('--plain', 'plain convolutions: no CompConv').conflicts(['c0', 'depths']))
     .option('--in-channels <n>', 'channels of the input', integer());
 }
@@ -59,9 +61,21 @@ export function addNetworkOptions(command: Command): Command {
 /** The options that CompConv itself has. */
 export function addCompressionOptions(command: Command): Command {
   return command
-    .option('--c0 <n>', 'CompConv of adaptive depth with this C_0: 32, 64, 128, …; larger is lighter compression', positiveNumber)
-    .option('--depths <file>', 'CompConv with these depths: a JSON object, layer name to 0..3; other layers follow --c0, or stay plain')
-    .addOption(new Option('--inner <kind>', 'what follows the convolutions inside CompConv (default: linear)').choices(['linear', 'bn-relu']))
+    .option(
+      '--c0 <n>',
+      'CompConv of adaptive depth with this C_0: 32, 64, 128, …; larger is lighter compression',
+      positiveNumber,
+    )
+    .option(
+      '--depths <file>',
+      'CompConv with these depths: a JSON object, layer name to 0..3; other layers follow --c0, or stay plain',
+    )
+    .addOption(
+      new Option('--inner <kind>', 'what follows the convolutions inside CompConv (default: linear)').choices([
+        'linear',
+        'bn-relu',
+      ]),
+    )
     .option('--shuffle-groups <n>', "groups of CompConv's channel shuffle; 1 is no shuffle (default: 2)", integer())
     .option('--classes <n>', 'number of classes', integer());
 }

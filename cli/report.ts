@@ -14,7 +14,10 @@ export function table(heading: readonly string[], rows: readonly (readonly strin
   const widths = heading.map((cell, column) => Math.max(cell.length, ...rows.map((row) => row[column].length)));
   const numeric = heading.map((_, column) => rows.every((row) => /^([\d.,%x ]|e[+-]|ms)*$/.test(row[column])));
   const line = (row: readonly string[]) =>
-    row.map((cell, column) => (numeric[column] ? cell.padStart(widths[column]) : cell.padEnd(widths[column]))).join('  ').trimEnd();
+    row
+      .map((cell, column) => (numeric[column] ? cell.padStart(widths[column]) : cell.padEnd(widths[column])))
+      .join('  ')
+      .trimEnd();
   return [heading, ...rows].map(line);
 }
 

@@ -56,24 +56,12 @@ struct Window {
   inside: u32,     // how many, from firstInside on, lie inside the image
 }
 
-struct Position {
-  image: u32,
-  row: u32,
-  column: u32,
-}
-
-// The next output pixel; the last one is followed by itself.
-fn next(p: Position, isLast: bool) -> Position {
-  if (isLast) { return p; }
-  if (p.column + 1 < sizes.outWidth) { return Position(p.image, p.row, p.column + 1); }
-  if (p.row + 1 < sizes.outHeight) { return Position(p.image, p.row + 1, 0); }
-  return Position(p.image + 1, 0, 0);
-}
-
-fn window(p: Position) -> Window {
-  let top = i32(p.row * sizes.stride) - i32(sizes.padding);
-  let left = i32(p.column * sizes.stride) - i32(sizes.padding);
-  let start = ((i32(p.image * sizes.inHeight) + top) * i32(sizes.inWidth) + left) * i32(sizes.inVectors);
+fn window(pixel: u32) -> Window {
+  let row = pixel / sizes.outWidth;
+  let image = row / sizes.outHeight;
+  let top = i32((row - image * sizes.outHeight) * sizes.stride) - i32(sizes.padding);
+  let left = i32((pixel - row * sizes.outWidth) * sizes.stride) - i32(sizes.padding);
+  let start = ((i32(image * sizes.inHeight) + top) * i32(sizes.inWidth) + left) * i32(sizes.inVectors);
   let first = u32(max(-left, 0)) * sizes.inVectors;
   return Window(start, top, first, u32(i32(sizes.inWidth) - left) * sizes.inVectors - first);
 }
@@ -108,25 +96,16 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let vector = (tile - pixelTile * sizes.channelTiles) * 2;
   let pixel = pixelTile * 8;
   let firstInput = vector / sizes.groupOutVectors * sizes.groupVectors;
-  // Tiles that reach past the end compute its last pixel again and do not store it.
-  let rows = pixel / sizes.outWidth;
-  let image = rows / sizes.outHeight;
-  let at0 = Position(image, rows - image * sizes.outHeight, pixel - rows * sizes.outWidth);
-  let at1 = next(at0, pixel + 1 >= sizes.pixels);
-  let at2 = next(at1, pixel + 2 >= sizes.pixels);
-  let at3 = next(at2, pixel + 3 >= sizes.pixels);
-  let at4 = next(at3, pixel + 4 >= sizes.pixels);
-  let at5 = next(at4, pixel + 5 >= sizes.pixels);
-  let at6 = next(at5, pixel + 6 >= sizes.pixels);
-  let at7 = next(at6, pixel + 7 >= sizes.pixels);
-  let p0 = window(at0);
-  let p1 = window(at1);
-  let p2 = window(at2);
-  let p3 = window(at3);
-  let p4 = window(at4);
-  let p5 = window(at5);
-  let p6 = window(at6);
-  let p7 = window(at7);
+  let last = sizes.pixels - 1; // Tiles that reach past the end compute its last pixel again and do not store it.
+
+  let p0 = window(pixel);
+  let p1 = window(min(pixel + 1, last));
+  let p2 = window(min(pixel + 2, last));
+  let p3 = window(min(pixel + 3, last));
+  let p4 = window(min(pixel + 4, last));
+  let p5 = window(min(pixel + 5, last));
+  let p6 = window(min(pixel + 6, last));
+  let p7 = window(min(pixel + 7, last));
 
   let bias0 = bias[vector];
   let bias1 = bias[vector + 1];

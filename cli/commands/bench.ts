@@ -5,7 +5,16 @@ import type { BenchNetwork, BenchOptions, BenchProgress, BenchReport, BenchResul
 import { runBenchmark } from '../../bench/harness.ts';
 import { CompConvError } from '../../src/errors.ts';
 import { openNodeGpu } from '../node-adapter.ts';
-import { addCompressionOptions, addJsonOption, addSizeOptions, integer, networkOptions, seed, type NetworkFlags, type SizeFlags } from '../options.ts';
+import {
+  addCompressionOptions,
+  addJsonOption,
+  addSizeOptions,
+  integer,
+  networkOptions,
+  seed,
+  type NetworkFlags,
+  type SizeFlags,
+} from '../options.ts';
 import { count, milliseconds, print, printJson, ProgressLine, table } from '../report.ts';
 import { engineVersion, packageVersion } from '../versions.ts';
 
@@ -55,7 +64,13 @@ async function runBench(flags: BenchFlags, signal: AbortSignal): Promise<void> {
   };
   const progress = new ProgressLine();
   try {
-    const report = await runBenchmark({ ...options, gpu, versions, signal, onProgress: (step) => progress.update(progressText(step)) });
+    const report = await runBenchmark({
+      ...options,
+      gpu,
+      versions,
+      signal,
+      onProgress: (step) => progress.update(progressText(step)),
+    });
     progress.clear();
     reportBench(report, flags);
   } finally {
@@ -67,7 +82,9 @@ async function runBench(flags: BenchFlags, signal: AbortSignal): Promise<void> {
 export async function benchOptions(flags: BenchFlags): Promise<BenchOptions> {
   const { c0, depths, inner, shuffleGroups, ...plain } = await networkOptions(flags);
   const compression = {
-    ...(c0 === undefined && depths === undefined ? { c0: DEFAULT_C0 } : { ...(c0 !== undefined && { c0 }), ...(depths && { depths }) }),
+    ...(c0 === undefined && depths === undefined
+      ? { c0: DEFAULT_C0 }
+      : { ...(c0 !== undefined && { c0 }), ...(depths && { depths }) }),
     ...(inner && { inner }),
     ...(shuffleGroups !== undefined && { shuffleGroups }),
   };
@@ -77,7 +94,13 @@ export async function benchOptions(flags: BenchFlags): Promise<BenchOptions> {
     { label: `CompConv${compression.c0 ?? ''}`, options: { ...network, ...compression } },
   ];
   const { size, batch, runs, seed: seedValue } = flags;
-  return { networks, runs, seed: seedValue, ...(size !== undefined && { size }), ...(batch !== undefined && { batch }) };
+  return {
+    networks,
+    runs,
+    seed: seedValue,
+    ...(size !== undefined && { size }),
+    ...(batch !== undefined && { batch }),
+  };
 }
 
 export function progressText({ phase, label, done, total }: BenchProgress): string {
@@ -90,21 +113,45 @@ export function reportBench(report: BenchReport, { json }: Pick<BenchFlags, 'jso
   else print(...benchText(report));
   const wrong = report.networks.filter(({ verified }) => !verified);
   if (wrong.length > 0) {
-    throw new CompConvError('internal', `verification failed: ${wrong.map(({ label, problem }) => `${label}: ${problem}`).join('; ')}`);
+    throw new CompConvError(
+      'internal',
+      `verification failed: ${wrong.map(({ label, problem }) => `${label}: ${problem}`).join('; ')}`,
+    );
   }
 }
 
-function benchText({ adapter, software, versions, inputShape, seed: seedValue, runs, verifySize, networks }: BenchReport): string[] {
+function benchText({
+  adapter,
+  software,
+  versions,
+  inputShape,
+  seed: seedValue,
+  runs,
+  verifySize,
+  networks,
+}: BenchReport): string[] {
   const stats = (summary: BenchResult['latencyMs']) =>
     summary ? [milliseconds(summary.median), milliseconds(summary.p90), milliseconds(summary.min)] : ['-', '-', '-'];
   const hasGpuTime = networks.some(({ gpuTimeMs }) => gpuTimeMs);
   return [
     `adapter   ${adapter}${software ? ': these times say nothing about a GPU' : ''}`,
-    `versions  ${Object.entries(versions).map(([name, version]) => `${name} ${version || 'none'}`).join(', ')}`,
+    `versions  ${Object.entries(versions)
+      .map(([name, version]) => `${name} ${version || 'none'}`)
+      .join(', ')}`,
     `input     [${inputShape.join(', ')}], ${runs} runs in turns, seed ${seedValue}`,
     '',
     ...table(
-      ['network', 'MACs', 'parameters', 'dispatches', 'pipelines', 'median', 'p90', 'min', ...(hasGpuTime ? ['GPU median', 'p90', 'min'] : [])],
+      [
+        'network',
+        'MACs',
+        'parameters',
+        'dispatches',
+        'pipelines',
+        'median',
+        'p90',
+        'min',
+        ...(hasGpuTime ? ['GPU median', 'p90', 'min'] : []),
+      ],
       networks.map((result) => [
         result.label,
         count(result.macs),
@@ -117,18 +164,34 @@ function benchText({ adapter, software, versions, inputShape, seed: seedValue, r
     ),
     '',
     ...table(
-      ['network', `error at ${verifySize}x${verifySize}`, 'upload', 'compile', 'session', 'first run', 'to first result', 'warm-up runs'],
+      [
+        'network',
+        `error at ${verifySize}x${verifySize}`,
+        'upload',
+        'compile',
+        'session',
+        'first run',
+        'to first result',
+        'warm-up runs',
+      ],
       networks.map(({ label, verified, relativeError, load, warmUpRuns }) => [
         label,
         `${relativeError?.toExponential(1) ?? 'not finite'}${verified ? '' : ' FAILED'}`,
-        ...(load ? [load.uploadMs, load.compileMs, load.sessionMs, load.firstRunMs, load.totalMs].map(milliseconds) : Array<string>(5).fill('-')),
+        ...(load
+          ? [load.uploadMs, load.compileMs, load.sessionMs, load.firstRunMs, load.totalMs].map(milliseconds)
+          : Array<string>(5).fill('-')),
         String(warmUpRuns ?? '-'),
       ]),
     ),
-    ...networks.slice(1).flatMap(({ label, speedUp, macsRatio, network }) =>
-      speedUp === undefined
-        ? []
-        : ['', `${network} (${label}) against ${networks[0].network}: ${speedUp.toFixed(2)}x as fast (medians), with ${macsRatio.toFixed(2)}x fewer MACs`],
-    ),
+    ...networks
+      .slice(1)
+      .flatMap(({ label, speedUp, macsRatio, network }) =>
+        speedUp === undefined
+          ? []
+          : [
+              '',
+              `${network} (${label}) against ${networks[0].network}: ${speedUp.toFixed(2)}x as fast (medians), with ${macsRatio.toFixed(2)}x fewer MACs`,
+            ],
+      ),
   ];
 }

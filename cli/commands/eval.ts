@@ -91,7 +91,19 @@ async function runEval(flags: EvalFlags, signal: AbortSignal): Promise<void> {
     if (flags.json) {
       const { dispatches } = summarizePlan(session.plan);
       const timing = { latencyMs, latencyPerImageMs: latencyMs / total, batch };
-      printJson({ network: graph.name, adapter, software, correct, total, accuracy, ...timing, macs, params, dispatches, firstLogits });
+      printJson({
+        network: graph.name,
+        adapter,
+        software,
+        correct,
+        total,
+        accuracy,
+        ...timing,
+        macs,
+        params,
+        dispatches,
+        firstLogits,
+      });
     } else {
       print(
         `${correct} of ${total} correct: ${percent(accuracy)}`,
@@ -110,12 +122,18 @@ async function readDataSet({ images: imagesPath, labels: labelsPath, limit = Inf
   const [images, labels] = [await readIdx(imagesPath), await readIdx(labelsPath)];
   const expectRank = (path: string, { shape }: IdxArray, rank: number, what: string) => {
     if (shape.length === rank && !shape.includes(0)) return;
-    throw new CompConvError('invalid-file', `${path}: holds ${formatShape(shape)}, expected ${what}; are --images and --labels swapped?`);
+    throw new CompConvError(
+      'invalid-file',
+      `${path}: holds ${formatShape(shape)}, expected ${what}; are --images and --labels swapped?`,
+    );
   };
   expectRank(imagesPath, images, 3, 'images [N, H, W]');
   expectRank(labelsPath, labels, 1, 'labels [N]');
   if (images.shape[0] !== labels.shape[0]) {
-    throw new CompConvError('invalid-file', `${labelsPath}: has ${labels.shape[0]} labels for the ${images.shape[0]} images of ${imagesPath}`);
+    throw new CompConvError(
+      'invalid-file',
+      `${labelsPath}: has ${labels.shape[0]} labels for the ${images.shape[0]} images of ${imagesPath}`,
+    );
   }
   return { images, labels, total: Math.min(images.shape[0], limit) };
 }
@@ -125,10 +143,16 @@ function checkFit({ graph, preprocess }: Model, h: number, w: number): void {
   const { c } = shapeOf(graph, graph.input);
   const side = preprocess.crop ?? preprocess.size;
   if (c !== 1 || preprocess.color !== 'gray') {
-    throw new CompConvError('invalid-argument', `eval: ${graph.name} takes ${c} channel(s) of ${preprocess.color}, IDX images are gray`);
+    throw new CompConvError(
+      'invalid-argument',
+      `eval: ${graph.name} takes ${c} channel(s) of ${preprocess.color}, IDX images are gray`,
+    );
   }
   if (h !== side || w !== side) {
-    throw new CompConvError('invalid-argument', `eval: the images are ${h}x${w}, ${graph.name} takes ${side}x${side}, and eval does not resize`);
+    throw new CompConvError(
+      'invalid-argument',
+      `eval: the images are ${h}x${w}, ${graph.name} takes ${side}x${side}, and eval does not resize`,
+    );
   }
 }
 

@@ -4,7 +4,14 @@ import type { Command } from 'commander';
 import { networkCost, type LayerCost } from '../../src/graph/cost.ts';
 import { shapeOf } from '../../src/graph/graph.ts';
 import type { ImageShape } from '../../src/tensor/image-shape.ts';
-import { addJsonOption, addNetworkOptions, addSizeOptions, loadGraph, type NetworkFlags, type SizeFlags } from '../options.ts';
+import {
+  addJsonOption,
+  addNetworkOptions,
+  addSizeOptions,
+  loadGraph,
+  type NetworkFlags,
+  type SizeFlags,
+} from '../options.ts';
 import { count, megabytes, print, printJson, table } from '../report.ts';
 
 interface InfoFlags extends NetworkFlags, SizeFlags {
@@ -19,7 +26,10 @@ export function addInfoCommand(program: Command): void {
     'Prints what a network costs: multiply-accumulates (MACs; the CompConv paper calls them FLOPs), FLOPs (2 x MACs), ' +
       'parameters and bytes. Needs no GPU.',
   );
-  addNetworkOptions(command).option('--weights <file>', 'take the network from the metadata of this .safetensors file; flags win');
+  addNetworkOptions(command).option(
+    '--weights <file>',
+    'take the network from the metadata of this .safetensors file; flags win',
+  );
   addJsonOption(addSizeOptions(command).option('--layers', 'one line for each layer'));
   command.addHelpText(
     'after',
@@ -36,7 +46,14 @@ async function runInfo(flags: InfoFlags): Promise<void> {
   const output = nchw(shapeOf(graph, graph.output));
   if (flags.json) {
     const perLayer = layers.map(({ output: shape, ...layer }) => ({ ...layer, outputShape: nchw(shape) }));
-    printJson({ network: graph.name, options, inputShape: input, outputShape: output, ...total, ...(flags.layers && { layers: perLayer }) });
+    printJson({
+      network: graph.name,
+      options,
+      inputShape: input,
+      outputShape: output,
+      ...total,
+      ...(flags.layers && { layers: perLayer }),
+    });
     return;
   }
   if (flags.layers) print(...layerTable(layers), '');

@@ -4,7 +4,14 @@ import type { Command } from 'commander';
 import type { Dispatch } from '../../src/kernels/kernel.ts';
 import { printPlan, summarizePlan, type Plan } from '../../src/scheduler/plan.ts';
 import { schedule } from '../../src/scheduler/schedule.ts';
-import { addJsonOption, addNetworkOptions, addSizeOptions, loadGraph, type NetworkFlags, type SizeFlags } from '../options.ts';
+import {
+  addJsonOption,
+  addNetworkOptions,
+  addSizeOptions,
+  loadGraph,
+  type NetworkFlags,
+  type SizeFlags,
+} from '../options.ts';
 import { printJson } from '../report.ts';
 
 interface PlanFlags extends NetworkFlags, SizeFlags {
@@ -18,9 +25,15 @@ export function addPlanCommand(program: Command): void {
     'Prints the plan of an inference: one line for each dispatch with what it reads and writes, then memory. It is made ' +
       "for WebGPU's default limits, so that it runs anywhere; a session may plan for an adapter that has more.",
   );
-  addNetworkOptions(command).option('--weights <file>', 'take the network from the metadata of this .safetensors file; flags win');
+  addNetworkOptions(command).option(
+    '--weights <file>',
+    'take the network from the metadata of this .safetensors file; flags win',
+  );
   addJsonOption(addSizeOptions(command));
-  command.addHelpText('after', '\nExamples:\n  compconv plan --arch resnet18 --c0 64\n  compconv plan --arch vgg16 --plain --size 64 --json');
+  command.addHelpText(
+    'after',
+    '\nExamples:\n  compconv plan --arch resnet18 --c0 64\n  compconv plan --arch vgg16 --plain --size 64 --json',
+  );
   command.action(runPlan);
 }
 

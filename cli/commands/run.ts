@@ -12,7 +12,15 @@ import { topK, type Classification } from '../../src/vision/top-k.ts';
 import { printable } from '../failure.ts';
 import { readInput, writeLogits } from '../files.ts';
 import { readImage } from '../images.ts';
-import { addJsonOption, addNetworkOptions, completeNetworkOptions, integer, loadWeights, seed, type NetworkFlags } from '../options.ts';
+import {
+  addJsonOption,
+  addNetworkOptions,
+  completeNetworkOptions,
+  integer,
+  loadWeights,
+  seed,
+  type NetworkFlags,
+} from '../options.ts';
 import { count, milliseconds, percent, print, printJson, ProgressLine } from '../report.ts';
 
 interface RunFlags extends NetworkFlags {
@@ -34,15 +42,25 @@ interface ImageResult {
 }
 
 export function addRunCommand(program: Command, signal: AbortSignal): void {
-  const command = program.command('run').summary('run a network on images, or on a tensor').argument('[images...]', 'PNG, JPEG or WebP files');
+  const command = program
+    .command('run')
+    .summary('run a network on images, or on a tensor')
+    .argument('[images...]', 'PNG, JPEG or WebP files');
   command.description(
     'Runs a network on images, one after the other, or on a tensor, and prints the most likely classes. ' +
       "The options in the weights file's metadata are the defaults; flags win.",
   );
   command
     .option('--weights <file>', 'weights: a .safetensors file of a PyTorch state_dict')
-    .addOption(new Option('--seed <n>', 'made-up weights instead, the same for the same seed').argParser(seed).conflicts('weights'))
-    .option('--input <file>', 'instead of images: a .safetensors file of one tensor "input", f32 [N, C, H, W], already normalised')
+    .addOption(
+      new Option('--seed <n>', 'made-up weights instead, the same for the same seed')
+        .argParser(seed)
+        .conflicts('weights'),
+    )
+    .option(
+      '--input <file>',
+      'instead of images: a .safetensors file of one tensor "input", f32 [N, C, H, W], already normalised',
+    )
     .option('--output <file>', 'write a .safetensors file of one tensor "logits", f32 [N, classes]')
     .option('--top <k>', 'how many classes to print', integer(), 5);
   addJsonOption(addNetworkOptions(command));
@@ -71,7 +89,8 @@ async function run(images: readonly string[], flags: RunFlags, signal: AbortSign
   const session = await createSession(model, {
     gpu,
     signal,
-    onProgress: ({ phase, done, total }) => progress.update(`${phase} ${Math.round((100 * done) / Math.max(total, 1))} %`),
+    onProgress: ({ phase, done, total }) =>
+      progress.update(`${phase} ${Math.round((100 * done) / Math.max(total, 1))} %`),
   });
   try {
     const results: ImageResult[] = [];
@@ -116,7 +135,10 @@ function sizedFor(model: Model, path: string | undefined, tensor: Tensor | undef
   }
   const [n, channels, h, w] = tensor.shape;
   if (channels !== c) {
-    throw new CompConvError('invalid-argument', `${path}: ${model.graph.name} takes [N, ${c}, H, W], "input" is ${formatShape(tensor.shape)}`);
+    throw new CompConvError(
+      'invalid-argument',
+      `${path}: ${model.graph.name} takes [N, ${c}, H, W], "input" is ${formatShape(tensor.shape)}`,
+    );
   }
   return { ...model, graph: withInputShape(model.graph, { n, h, w, c }) };
 }
@@ -150,7 +172,10 @@ function report(session: Session, results: readonly ImageResult[], latencyMs: nu
 function printReport(session: Session, results: readonly ImageResult[]): void {
   const { macs, params } = session.cost.total;
   const { dispatches } = summarizePlan(session.plan);
-  print(`${session.graph.name}: ${count(macs)} MACs, ${count(params)} parameters, ${dispatches} dispatches`, `on ${session.adapter.name}`);
+  print(
+    `${session.graph.name}: ${count(macs)} MACs, ${count(params)} parameters, ${dispatches} dispatches`,
+    `on ${session.adapter.name}`,
+  );
   for (const { image, latencyMs, gpuTimeMs, top } of results) {
     const onGpu = gpuTimeMs === undefined ? '' : `, ${milliseconds(gpuTimeMs)} on the GPU`;
     print('', `${printable(image)}  ${milliseconds(latencyMs)}${onGpu}`);

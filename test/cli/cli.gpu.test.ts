@@ -96,7 +96,14 @@ const LABELS = Array.from({ length: 10 }, (_, i) => `kind ${i}`);
 beforeAll(async () => {
   await mkdir(bundleFolder, { recursive: true });
   folder = await mkdtemp(join(tmpdir(), 'compconv-cli-'));
-  const built = await node([join(root, 'node_modules/vite/bin/vite.js'), 'build', '--mode', 'cli', '--outDir', bundleFolder]);
+  const built = await node([
+    join(root, 'node_modules/vite/bin/vite.js'),
+    'build',
+    '--mode',
+    'cli',
+    '--outDir',
+    bundleFolder,
+  ]);
   expect(built.status, built.stderr).toBe(0);
   await file(
     'small.safetensors',
@@ -114,7 +121,9 @@ afterAll(async () => {
 
 test('only webgpu and sharp are left out of the bundle', async () => {
   const code = await readFile(bundle, 'utf8');
-  const imports = [...code.matchAll(/(?:^import\b[^'"\n]*|\bawait import\()\s*["']([^"']+)["']/gm)].map(([, name]) => name);
+  const imports = [...code.matchAll(/(?:^import\b[^'"\n]*|\bawait import\()\s*["']([^"']+)["']/gm)].map(
+    ([, name]) => name,
+  );
   const foreign = new Set(imports.filter((name) => !name.startsWith('node:')));
   expect([...foreign].sort()).toEqual(['sharp', 'webgpu']);
   expect(code.startsWith('#!/usr/bin/env node\n')).toBe(true);
@@ -125,7 +134,8 @@ describe('without a GPU', () => {
     expect(await compconv('--version')).toMatchObject({ status: 0, stdout: '0.1.0\n' });
     const { status, stdout } = await compconv('run', '--help');
     expect(status).toBe(0);
-    for (const option of ['--weights', '--seed', '--input', '--output', '--top', '--c0', '--depths', '--plain']) expect(stdout).toContain(option);
+    for (const option of ['--weights', '--seed', '--input', '--output', '--top', '--c0', '--depths', '--plain'])
+      expect(stdout).toContain(option);
   });
 
   test('info gives the figures of the spec', async () => {
@@ -140,10 +150,16 @@ describe('without a GPU', () => {
     });
     const layers = info['layers'] as { name: string; depth?: number; macs: number }[];
     expect(layers.reduce((sum, { macs }) => sum + macs, 0)).toBe(1447670402);
-    expect(layers.find(({ name }) => name === 'layer3.1.conv1')).toMatchObject({ op: 'comp-conv', depth: 3, outputShape: [1, 256, 14, 14] });
+    expect(layers.find(({ name }) => name === 'layer3.1.conv1')).toMatchObject({
+      op: 'comp-conv',
+      depth: 3,
+      outputShape: [1, 256, 14, 14],
+    });
     const { stdout } = await compconv('info', '--arch', 'resnet50', '--plain');
     expect(stdout).toMatch(/MACs +4,089,184,256\n/);
-    expect(await json('info', '--weights', 'public/models/fashion-mnist-compconv.safetensors', '--batch', '2')).toMatchObject({
+    expect(
+      await json('info', '--weights', 'public/models/fashion-mnist-compconv.safetensors', '--batch', '2'),
+    ).toMatchObject({
       options: { arch: 'resnet_small14', c0: 16 },
       inputShape: [2, 1, 28, 28],
       params: 49896,
@@ -155,11 +171,15 @@ describe('without a GPU', () => {
     expect(plan['steps']).toHaveLength(plan['dispatches']);
     expect(plan['steps'][0]).toMatchObject({ output: 'conv1.primitive', shape: [1, 32, 32, 32] });
     const { stdout } = await compconv('plan', '--arch', 'resnet18', '--c0', '128', '--size', '64');
-    expect(stdout).toContain(`\n${plan['dispatches']} dispatches, ${plan['pipelines']} pipelines, ${plan['macs']} MACs\n`);
+    expect(stdout).toContain(
+      `\n${plan['dispatches']} dispatches, ${plan['pipelines']} pipelines, ${plan['macs']} MACs\n`,
+    );
   });
 
   test('a reader that stops early is no failure', async () => {
-    const outcome = await node([bundle, 'plan', '--arch', 'resnet152', '--c0', '64'], ({ stdout }) => stdout!.destroy());
+    const outcome = await node([bundle, 'plan', '--arch', 'resnet152', '--c0', '64'], ({ stdout }) =>
+      stdout!.destroy(),
+    );
     expect(outcome).toEqual({ status: 0, stdout: '', stderr: '' });
   });
 });
@@ -171,7 +191,14 @@ describe('run', () => {
     await file('input.safetensors', writeSafetensors([['input', input]]));
     const options: NetworkOptions = { arch: 'resnet18', c0: 32, classes: 11, shuffleGroups: 1, inner: 'bn-relu' };
     const flags = '--arch resnet18 --c0 32 --classes 11 --shuffle-groups 1 --inner bn-relu --seed 9 --top 3'.split(' ');
-    const result = await json('run', ...flags, '--input', at('input.safetensors'), '--output', at('logits.safetensors'));
+    const result = await json(
+      'run',
+      ...flags,
+      '--input',
+      at('input.safetensors'),
+      '--output',
+      at('logits.safetensors'),
+    );
 
     const written = parseSafetensors(await readFile(at('logits.safetensors')));
     expect([...written.shapes]).toEqual([['logits', [2, 11]]]);
@@ -183,7 +210,9 @@ describe('run', () => {
       expect(image.top).toHaveLength(3);
       expect(scores.indexOf(Math.max(...scores))).toBe(image.top[0].index);
     }
-    expect(Object.keys(result)).toEqual(expect.arrayContaining(['adapter', 'software', 'macs', 'params', 'dispatches', 'latencyMs']));
+    expect(Object.keys(result)).toEqual(
+      expect.arrayContaining(['adapter', 'software', 'macs', 'params', 'dispatches', 'latencyMs']),
+    );
   });
 
   test('image files, upright and in any colour format, with the options, labels and preprocessing of the file', async () => {
@@ -196,7 +225,14 @@ describe('run', () => {
     await image.clone().rotate(270).withMetadata({ orientation: 6 }).webp({ lossless: true }).toFile(at('turned.webp'));
 
     const paths = ['gray.png', 'rgba.png', 'turned.webp'].map(at);
-    const result = await json('run', '--weights', at('small.safetensors'), ...paths, '--output', at('images.safetensors'));
+    const result = await json(
+      'run',
+      '--weights',
+      at('small.safetensors'),
+      ...paths,
+      '--output',
+      at('images.safetensors'),
+    );
     const input = Float32Array.from(gray, (pixel) => (pixel / 255 - 0.25) / 0.5);
     const expected = reference(small, { shape: [1, 1, 28, 28], data: input });
     const { shape, data } = parseSafetensors(await readFile(at('images.safetensors'))).get('logits');
@@ -224,7 +260,16 @@ test('eval: counts, logits and batches that do not divide', async () => {
   await file('images.gz', gzipSync(idx([5, 28, 28], images)));
   await file('labels', idx([5], [...answers.slice(0, 4), wrong]));
 
-  const flags = ['--weights', at('small.safetensors'), '--images', at('images.gz'), '--labels', at('labels'), '--batch', '2'];
+  const flags = [
+    '--weights',
+    at('small.safetensors'),
+    '--images',
+    at('images.gz'),
+    '--labels',
+    at('labels'),
+    '--batch',
+    '2',
+  ];
   const result = await json('eval', ...flags);
   expect(result).toMatchObject({ correct: 4, total: 5, accuracy: 0.8, batch: 2 });
   expectClose((result['firstLogits'] as number[][]).flat(), rows.flat(), { relativeL2: 1e-5 });
@@ -238,7 +283,11 @@ describe('bench', () => {
     const report = await json(...TINY);
     const [plain, compact] = report['networks'] as Record<string, any>[];
     expect(report).toMatchObject({ inputShape: [1, 1, 16, 16], runs: 2, seed: 1, verifySize: 16 });
-    expect(report['versions']).toMatchObject({ engine: '0.1.0', node: process.version, webgpu: expect.stringMatching(/^\d+\.\d+/) as string });
+    expect(report['versions']).toMatchObject({
+      engine: '0.1.0',
+      node: process.version,
+      webgpu: expect.stringMatching(/^\d+\.\d+/) as string,
+    });
     for (const network of [plain, compact]) {
       expect(network).toMatchObject({ verified: true, latencyMs: { n: 2 } });
       expect(network['relativeError']).toBeLessThan(1e-5);
@@ -267,8 +316,16 @@ describe('errors are one line, with status 2 for what the user gave', () => {
     ['an unknown architecture', 'unknown architecture "resnet19"; known are resnet18', ['info', '--arch', 'resnet19']],
     ['neither weights nor seed', 'give --weights with a file, or --seed', ['run', '--arch', 'resnet18', 'x.png']],
     ['neither images nor a tensor', 'give either image files or --input', RUN],
-    ['both weights and seed', "option '--seed <n>' cannot be used with option '--weights <file>'", [...RUN, '--weights', 'x', 'x.png']],
-    ['a missing weights file', 'nowhere.safetensors: cannot be read: there is no such file', ['info', '--weights', 'nowhere.safetensors']],
+    [
+      'both weights and seed',
+      "option '--seed <n>' cannot be used with option '--weights <file>'",
+      [...RUN, '--weights', 'x', 'x.png'],
+    ],
+    [
+      'a missing weights file',
+      'nowhere.safetensors: cannot be read: there is no such file',
+      ['info', '--weights', 'nowhere.safetensors'],
+    ],
     ['a missing image', 'nowhere.png: cannot be read: there is no such file', [...RUN, 'nowhere.png']],
     ['a folder for a file', 'cannot be read: it is a folder', ['info', '--weights', root]],
   ])('%s', async (_what, message, args) => expectFailure(2, message, ...args));
@@ -280,10 +337,23 @@ describe('errors are one line, with status 2 for what the user gave', () => {
     await expectFailure(2, 'cannot be decoded as an image', ...RUN, bad);
     const named = await file('named.safetensors', writeSafetensors([['x', { shape: [1], data: Float32Array.of(1) }]]));
     await expectFailure(2, 'must hold one tensor called "input", got "x"', ...RUN, '--input', named);
-    const flat = await file('flat.safetensors', writeSafetensors([['input', { shape: [2], data: Float32Array.of(1, 2) }]]));
+    const flat = await file(
+      'flat.safetensors',
+      writeSafetensors([['input', { shape: [2], data: Float32Array.of(1, 2) }]]),
+    );
     await expectFailure(2, '"input" must be [N, C, H, W]', ...RUN, '--input', flat);
     const images = await file('idx', idx([1], [7]));
-    await expectFailure(2, 'are --images and --labels swapped?', 'eval', '--weights', bad, '--images', images, '--labels', images);
+    await expectFailure(
+      2,
+      'are --images and --labels swapped?',
+      'eval',
+      '--weights',
+      bad,
+      '--images',
+      images,
+      '--labels',
+      images,
+    );
   });
 
   test('weights of another network: what is missing, cut short', async () => {
@@ -293,7 +363,15 @@ describe('errors are one line, with status 2 for what the user gave', () => {
 
   test('depths that are not feasible, or of no layer', async () => {
     const infeasible = await file('infeasible.json', '{"conv1": 3}');
-    await expectFailure(2, /conv1: depth 3 needs .* the deepest feasible depth is 1/, 'info', '--arch', 'resnet18', '--depths', infeasible);
+    await expectFailure(
+      2,
+      /conv1: depth 3 needs .* the deepest feasible depth is 1/,
+      'info',
+      '--arch',
+      'resnet18',
+      '--depths',
+      infeasible,
+    );
     const unknown = await file('unknown.json', '{"layer9": 1}');
     await expectFailure(2, 'no plain convolution "layer9"', 'plan', '--arch', 'resnet18', '--depths', unknown);
   });

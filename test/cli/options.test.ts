@@ -48,7 +48,8 @@ describe('numbers', () => {
   test('numbers above 0', () => {
     expect(positiveNumber('128')).toBe(128);
     expect(positiveNumber('0.5')).toBe(0.5);
-    for (const text of ['0', '-3', 'NaN', 'Infinity', '', ' ', 'x']) expect(() => positiveNumber(text)).toThrow('above 0');
+    for (const text of ['0', '-3', 'NaN', 'Infinity', '', ' ', 'x'])
+      expect(() => positiveNumber(text)).toThrow('above 0');
   });
 });
 
@@ -60,7 +61,11 @@ describe('network options', () => {
 
   test('all of them', async () => {
     const depths = await file('depths.json', '{"layer1.0.conv1": 2}');
-    const flags = parse(...'--arch resnet18 --c0 64 --inner bn-relu --shuffle-groups 4 --classes 7 --in-channels 2'.split(' '), '--depths', depths);
+    const flags = parse(
+      ...'--arch resnet18 --c0 64 --inner bn-relu --shuffle-groups 4 --classes 7 --in-channels 2'.split(' '),
+      '--depths',
+      depths,
+    );
     expect(await completeNetworkOptions(flags)).toEqual({
       arch: 'resnet18',
       c0: 64,
@@ -138,7 +143,9 @@ describe('failures', () => {
     expect(oneLine('does not fit\nmissing (2):\n  a [1]\n  b [2]\nunexpected (1):\n  c [3]')).toBe(
       'does not fit; missing (2): a [1], b [2]; unexpected (1): c [3]',
     );
-    expect(oneLine(`missing:${[1, 2, 3, 4, 5, 6, 7].map((n) => `\n  ${n}`).join('')}`)).toBe('missing: 1, 2, 3, 4, 5, and 2 more');
+    expect(oneLine(`missing:${[1, 2, 3, 4, 5, 6, 7].map((n) => `\n  ${n}`).join('')}`)).toBe(
+      'missing: 1, 2, 3, 4, 5, and 2 more',
+    );
     expect(oneLine('a\u001b[2Jb\rc')).toBe('a?[2Jb?c');
     expect(failureLine(new TypeError('x is\nnot'))).toBe('unexpected TypeError: x is; not');
   });
@@ -154,7 +161,15 @@ describe('failures', () => {
 });
 
 test('tables align numbers to the right, text to the left', () => {
-  expect(table(['name', 'count'], [['a', '1'], ['long name', '1,000']])).toEqual(['name       count', 'a              1', 'long name  1,000']);
+  expect(
+    table(
+      ['name', 'count'],
+      [
+        ['a', '1'],
+        ['long name', '1,000'],
+      ],
+    ),
+  ).toEqual(['name       count', 'a              1', 'long name  1,000']);
 });
 
 test('durations keep about three digits', () => {
