@@ -1,6 +1,6 @@
 /**
- * `npm run bench:browser`: the benchmark of `compconv bench`, with the same options, in a real headless Chromium. The page
- * imports the harness from Vite's development server; options go in and the report comes out as plain data.
+ * `npm run bench:browser`: the benchmark of `compconv bench`, with the same options, in a real headless Chromium. The
+ * page imports the harness from Vite's development server; options go in and the report comes out as plain data.
  *
  * Not in the bundled command line, which carries neither a browser nor Vite.
  */
@@ -64,7 +64,8 @@ async function runInPage(
   return page.evaluate<Outcome>(`(async () => {
     try {
       const { runBenchmark } = await import('/bench/harness.ts');
-      return { report: await runBenchmark({ ...${JSON.stringify(options)}, onProgress: (step) => void onBenchProgress(step) }) };
+      const onProgress = (step) => void onBenchProgress(step);
+      return { report: await runBenchmark({ ...${JSON.stringify(options)}, onProgress }) };
     } catch (error) {
       return { error: { code: error.code, message: error.message } };
     }

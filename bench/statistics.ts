@@ -17,8 +17,8 @@ export function median(values: readonly number[]): number {
 }
 
 /**
- * The 90th percentile by nearest rank: the smallest of the values that at least 90 % of them do not exceed. Always one of
- * the values; the largest one where there are fewer than ten. @throws RangeError without values
+ * The 90th percentile by nearest rank: the smallest of the values that at least 90 % of them do not exceed. Always one
+ * of the values; the largest one where there are fewer than ten. @throws RangeError without values
  */
 export function p90(values: readonly number[]): number {
   const sorted = sortedValues(values);

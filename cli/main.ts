@@ -27,7 +27,8 @@ function createProgram(signal: AbortSignal): Command {
 
 /**
  * Fires at Ctrl-C. Work stops at its next step and the process ends by itself: `process.exit` in the middle of it would
- * crash in Dawn. What takes longer, or a second Ctrl-C, ends the process as if there were no handler: shells say 130 too.
+ * crash in Dawn. What takes longer, or a second Ctrl-C, ends the process as if there were no handler, which shells
+ * report as 130 too.
  */
 function interruption(): AbortSignal {
   const PATIENCE_MS = 1500;

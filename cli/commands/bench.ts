@@ -1,4 +1,4 @@
-/** `compconv bench`: plain convolutions against CompConv. The measuring is `bench/harness.ts`; here are flags and print. */
+/** `compconv bench`: plain convolutions against CompConv. `bench/harness.ts` measures; here are flags and tables. */
 
 import type { Command } from 'commander';
 import type { BenchNetwork, BenchOptions, BenchProgress, BenchReport, BenchResult } from '../../bench/harness.ts';
@@ -190,7 +190,8 @@ function benchText({
           ? []
           : [
               '',
-              `${network} (${label}) against ${networks[0].network}: ${speedUp.toFixed(2)}x as fast (medians), with ${macsRatio.toFixed(2)}x fewer MACs`,
+              `${network} (${label}) against ${networks[0].network}: ${speedUp.toFixed(2)}x as fast (medians), ` +
+                `with ${macsRatio.toFixed(2)}x fewer MACs`,
             ],
       ),
   ];

@@ -38,8 +38,8 @@ const FIRST = 8;
 export function addEvalCommand(program: Command, signal: AbortSignal): void {
   const command = program.command('eval').summary('accuracy on an IDX data set (MNIST, Fashion-MNIST)');
   command.description(
-    'Counts how many images of an IDX data set a network gets right. Images are gray, of the size that the network takes: ' +
-      "they are normalised by the weights file's mean and std, not resized.",
+    'Counts how many images of an IDX data set a network gets right. Images are gray, of the size that the ' +
+      "network takes: they are normalised by the weights file's mean and std, not resized.",
   );
   command
     .requiredOption('--weights <file>', 'weights: a .safetensors file of a PyTorch state_dict')
@@ -50,7 +50,8 @@ export function addEvalCommand(program: Command, signal: AbortSignal): void {
   addJsonOption(addNetworkOptions(command));
   command.addHelpText(
     'after',
-    '\nExample:\n  compconv eval --weights fashion-mnist-compconv.safetensors --images t10k-images-idx3-ubyte.gz --labels t10k-labels-idx1-ubyte.gz',
+    '\nExample:\n  compconv eval --weights fashion-mnist-compconv.safetensors --images t10k-images-idx3-ubyte.gz \\\n' +
+      '    --labels t10k-labels-idx1-ubyte.gz',
   );
   command.action((flags: EvalFlags) => runEval(flags, signal));
 }
@@ -108,7 +109,8 @@ async function runEval(flags: EvalFlags, signal: AbortSignal): Promise<void> {
       print(
         `${correct} of ${total} correct: ${percent(accuracy)}`,
         `${graph.name}: ${count(macs)} MACs for an image, ${count(params)} parameters`,
-        `${milliseconds(latencyMs)} in all, ${milliseconds(latencyMs / total)} for an image in batches of ${batch}, on ${adapter}`,
+        `${milliseconds(latencyMs)} in all, ${milliseconds(latencyMs / total)} for an image in batches of ${batch}`,
+        `on ${adapter}`,
       );
     }
   } finally {

@@ -23,8 +23,8 @@ interface InfoFlags extends NetworkFlags, SizeFlags {
 export function addInfoCommand(program: Command): void {
   const command = program.command('info').summary('cost of a network: MACs, parameters, bytes');
   command.description(
-    'Prints what a network costs: multiply-accumulates (MACs; the CompConv paper calls them FLOPs), FLOPs (2 x MACs), ' +
-      'parameters and bytes. Needs no GPU.',
+    'Prints what a network costs: multiply-accumulates (MACs; the CompConv paper calls them FLOPs), ' +
+      'FLOPs (2 x MACs), parameters and bytes. Needs no GPU.',
   );
   addNetworkOptions(command).option(
     '--weights <file>',

@@ -22,8 +22,8 @@ interface PlanFlags extends NetworkFlags, SizeFlags {
 export function addPlanCommand(program: Command): void {
   const command = program.command('plan').summary('every GPU dispatch of an inference');
   command.description(
-    'Prints the plan of an inference: one line for each dispatch with what it reads and writes, then memory. It is made ' +
-      "for WebGPU's default limits, so that it runs anywhere; a session may plan for an adapter that has more.",
+    'Prints the plan of an inference: one line for each dispatch with what it reads and writes, then memory. It is ' +
+      "made for WebGPU's default limits, so that it runs anywhere; a session may plan for an adapter that has more.",
   );
   addNetworkOptions(command).option(
     '--weights <file>',

@@ -67,7 +67,7 @@ export function addRunCommand(program: Command, signal: AbortSignal): void {
   command.addHelpText(
     'after',
     '\nExamples:\n  compconv run --weights model.safetensors photo.jpg --top 3\n' +
-      '  compconv run --arch resnet50 --c0 128 --weights resnet50-compconv128.safetensors --input x.safetensors --output y.safetensors\n' +
+      '  compconv run --arch resnet50 --c0 128 --weights w.safetensors --input x.safetensors --output y.safetensors\n' +
       '  compconv run --arch resnet18 --plain --seed 1 photo.jpg --json',
   );
   command.action((images: readonly string[], flags: RunFlags) => run(images, flags, signal));

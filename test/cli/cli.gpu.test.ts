@@ -215,7 +215,7 @@ describe('run', () => {
     );
   });
 
-  test('image files, upright and in any colour format, with the options, labels and preprocessing of the file', async () => {
+  test('image files, upright, in any colour format, with labels and preprocessing of the weights file', async () => {
     // 28x28 as the network takes it: no resampling, so that the reference can be given the same pixels.
     const gray = Uint8Array.from({ length: 28 * 28 }, (_, i) => (i * 37 + (i >> 3)) % 256);
     const image = sharp(gray, { raw: { width: 28, height: 28, channels: 1 } });
