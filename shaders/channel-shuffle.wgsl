@@ -16,9 +16,11 @@ struct Sizes {
   pixels: u32,
   invocations: u32,   // ceil(pixels / 4) x vectors
   affine: u32,
-  residual: u32,
   relu: u32,
 }
+
+// Whether a residual is added. Fixed per pipeline: some adapters run both sides of a branch, loads included.
+override RESIDUAL: bool = false;
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read> affine: array<vec4f>;
@@ -59,7 +61,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     var value = vec4f(channel(first, source0), channel(first, source1), channel(first, source2), channel(first, source3));
     value = select(vec4f(0), value, isChannel) * scale + shift;
     let output = pixel * sizes.vectors + vector;
-    if (sizes.residual != 0) { value += residual[output]; }
+    if (RESIDUAL) { value += residual[output]; }
     if (sizes.relu != 0) { value = max(value, vec4f(0)); }
     y[output] = value;
   }

@@ -6,7 +6,7 @@
 //   x        [N, H, W, inVectors] vec4, padding lanes 0
 //   weights  [k, k, 4 groupVectors, weightVectors] vec4 over output channels, BatchNorm folded in
 //   bias     [weightVectors] vec4
-//   residual [N, OH, OW, outVectors] vec4, read only if sizes.residual is 1
+//   residual [N, OH, OW, outVectors] vec4, read only if RESIDUAL
 //   y        [N, OH, OW, outVectors] vec4
 //
 // Invocations are numbered with the output channels fastest, so neighbours share pixels and read adjacent weights, and
@@ -34,12 +34,13 @@ struct Sizes {
   groupVectors: u32,    // input vec4s that one output reads
   groupOutVectors: u32, // output vec4s of one group
   weightVectors: u32,
-  residual: u32,
   relu: u32,
 }
 
 // Whether a window can reach outside the image. Without, the inner loop tests nothing.
 override PADDED: bool = true;
+// Whether a residual is added. Fixed per pipeline: some adapters run both sides of a branch, loads included.
+override RESIDUAL: bool = false;
 
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
 @group(0) @binding(1) var<storage, read> weights: array<vec4f>;
@@ -83,7 +84,7 @@ fn store(pixel: u32, vector: u32, sum: vec4f) {
   if (pixel >= sizes.pixels || vector >= sizes.outVectors) { return; }
   let index = pixel * sizes.outVectors + vector;
   var value = sum;
-  if (sizes.residual != 0) { value += residual[index]; }
+  if (RESIDUAL) { value += residual[index]; }
   if (sizes.relu != 0) { value = max(value, vec4f(0)); }
   y[index] = value;
 }

@@ -20,9 +20,11 @@ struct Sizes {
   invocations: u32, // N OH rowTiles outVectors
   kernelSize: u32,
   padding: u32,
-  residual: u32,
   relu: u32,
 }
+
+// Whether a residual is added. Fixed per pipeline: some adapters run both sides of a branch, loads included.
+override RESIDUAL: bool = false;
 
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
 @group(0) @binding(1) var<storage, read> weights: array<vec4f>;
@@ -35,7 +37,7 @@ fn store(row: u32, ox: u32, vector: u32, sum: vec4f) {
   if (ox >= sizes.outWidth) { return; }
   let index = (row * sizes.outWidth + ox) * sizes.outVectors + vector;
   var value = sum;
-  if (sizes.residual != 0) { value += residual[index]; }
+  if (RESIDUAL) { value += residual[index]; }
   if (sizes.relu != 0) { value = max(value, vec4f(0)); }
   y[index] = value;
 }

@@ -21,9 +21,11 @@ struct Sizes {
   kernelSize: u32,
   stride: u32,
   padding: u32,
-  residual: u32,
   relu: u32,
 }
+
+// Whether a residual is added. Fixed per pipeline: some adapters run both sides of a branch, loads included.
+override RESIDUAL: bool = false;
 
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
 @group(0) @binding(1) var<storage, read> weights: array<vec4f>;
@@ -57,7 +59,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       w += sizes.outVectors;
     }
   }
-  if (sizes.residual != 0) { value += residual[index]; }
+  if (RESIDUAL) { value += residual[index]; }
   if (sizes.relu != 0) { value = max(value, vec4f(0)); }
   y[index] = value;
 }

@@ -15,9 +15,11 @@ struct Sizes {
   outVectors: u32,
   firstVector: u32, // of the range
   rangeVectors: u32,
-  residual: u32,
   relu: u32,
 }
+
+// Whether a residual is added. Fixed per pipeline: some adapters run both sides of a branch, loads included.
+override RESIDUAL: bool = false;
 
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
 @group(0) @binding(1) var<storage, read> weights: array<vec4f>;
@@ -51,7 +53,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   var value = bias[vector];
   for (var s = 0u; s < 8; s++) { value += partial[s * 8 + local]; }
   let index = image * sizes.outVectors + sizes.firstVector + vector;
-  if (sizes.residual != 0) { value += residual[index]; }
+  if (RESIDUAL) { value += residual[index]; }
   if (sizes.relu != 0) { value = max(value, vec4f(0)); }
   y[index] = value;
 }

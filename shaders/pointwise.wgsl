@@ -11,9 +11,11 @@ struct Sizes {
   vectors: u32,
   outputs: u32, // pixels x vectors
   affine: u32,
-  residual: u32,
   relu: u32,
 }
+
+// Whether a residual is added. Fixed per pipeline: some adapters run both sides of a branch, loads included.
+override RESIDUAL: bool = false;
 
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
 @group(0) @binding(1) var<storage, read> affine: array<vec4f>;
@@ -28,7 +30,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let vector = index % sizes.vectors;
   var value = x[index];
   if (sizes.affine != 0) { value = value * affine[vector] + affine[sizes.vectors + vector]; }
-  if (sizes.residual != 0) { value += residual[index]; }
+  if (RESIDUAL) { value += residual[index]; }
   if (sizes.relu != 0) { value = max(value, vec4f(0)); }
   y[index] = value;
 }

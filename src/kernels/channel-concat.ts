@@ -6,7 +6,7 @@ import code from '../../shaders/channel-concat.wgsl?raw';
 import { LANES, channelVectors } from '../tensor/channel-layout.ts';
 import type { ImageShape } from '../tensor/image-shape.ts';
 import type { ChannelConcatAttrs } from '../ops/channel-concat.ts';
-import { affineEpilogue, epilogueFlags, residualRef } from './epilogue.ts';
+import { affineEpilogue, residualOverride, residualRef } from './epilogue.ts';
 import { linearWorkgroups, type Dispatch, type FusedOp, type Kernel, type KernelLimits, type Lowered } from './kernel.ts';
 
 const MAX_INPUTS = 4;
@@ -17,7 +17,7 @@ export const channelConcatKernel: Kernel = {
   bindings: ['x0', 'x1', 'x2', 'x3', 'affine', 'residual', 'y'],
   sizes: [
     'outVectors', 'pixels', 'invocations', 'end0', 'end1', 'end2', 'end3', 'vectors0', 'vectors1', 'vectors2', 'vectors3', 'affine',
-    'residual', 'relu',
+    'relu',
   ],
 };
 
@@ -36,6 +36,7 @@ export function lowerChannelConcat(op: FusedOp<ChannelConcatAttrs>, limits: Kern
     label: op.name,
     kernel: channelConcatKernel,
     overrides: {
+      ...residualOverride(op),
       INPUTS: op.inputs.length,
       ALIGNED: op.inputShapes.slice(0, -1).every(({ c }) => c % LANES === 0) ? 1 : 0,
     },
@@ -45,7 +46,7 @@ export function lowerChannelConcat(op: FusedOp<ChannelConcatAttrs>, limits: Kern
       invocations,
       ...Object.fromEntries([...ends, ...vectors]),
       affine: affine.flag,
-      ...epilogueFlags(op),
+      relu: op.relu ? 1 : 0,
     },
     // An absent input has width 0; its slot is bound to the first one and never read.
     buffers: [...slots.map((i) => ({ value: op.inputs[i] ?? op.inputs[0] })), affine.ref, residualRef(op), { value: op.name }],

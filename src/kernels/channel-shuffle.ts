@@ -2,14 +2,14 @@
 import code from '../../shaders/channel-shuffle.wgsl?raw';
 import { channelVectors } from '../tensor/channel-layout.ts';
 import type { ChannelShuffleAttrs } from '../ops/channel-shuffle.ts';
-import { affineEpilogue, epilogueFlags, residualRef } from './epilogue.ts';
+import { affineEpilogue, residualOverride, residualRef } from './epilogue.ts';
 import { linearWorkgroups, type FusedOp, type Kernel, type KernelLimits, type Lowered } from './kernel.ts';
 
 export const channelShuffleKernel: Kernel = {
   name: 'channel-shuffle',
   code,
   bindings: ['x', 'affine', 'residual', 'y'],
-  sizes: ['channels', 'groups', 'groupChannels', 'vectors', 'pixels', 'invocations', 'affine', 'residual', 'relu'],
+  sizes: ['channels', 'groups', 'groupChannels', 'vectors', 'pixels', 'invocations', 'affine', 'relu'],
 };
 
 export function lowerChannelShuffle(op: FusedOp<ChannelShuffleAttrs>, limits: KernelLimits): Lowered {
@@ -25,7 +25,7 @@ export function lowerChannelShuffle(op: FusedOp<ChannelShuffleAttrs>, limits: Ke
       {
         label: op.name,
         kernel: channelShuffleKernel,
-        overrides: {},
+        overrides: residualOverride(op),
         sizes: {
           channels,
           groups,
@@ -34,7 +34,7 @@ export function lowerChannelShuffle(op: FusedOp<ChannelShuffleAttrs>, limits: Ke
           pixels,
           invocations,
           affine: affine.flag,
-          ...epilogueFlags(op),
+          relu: op.relu ? 1 : 0,
         },
         buffers: [{ value: op.inputs[0] }, affine.ref, residualRef(op), { value: op.name }],
         workgroups: linearWorkgroups(invocations, limits),

@@ -9,7 +9,7 @@ import { LANES, channelVectors, roundUp } from '../tensor/channel-layout.ts';
 import type { Conv2dAttrs } from '../ops/conv2d.ts';
 import { evaluateAffine } from './affine.ts';
 import { affineParams, biasConstant, BYTES_PER_VECTOR, packRows, type Constant } from './constants.ts';
-import { epilogueFlags, residualRef } from './epilogue.ts';
+import { residualOverride, residualRef } from './epilogue.ts';
 import { linearWorkgroups, type FusedOp, type Kernel, type KernelLimits, type Lowered } from './kernel.ts';
 
 /** A convolution kernel and its tile per invocation. */
@@ -29,7 +29,7 @@ function convKernel(name: string, code: string): Kernel {
     bindings: ['x', 'weights', 'bias', 'residual', 'y'],
     sizes: [
       'inHeight', 'inWidth', 'inVectors', 'outHeight', 'outWidth', 'outVectors', 'pixels', 'tiles', 'channelTiles',
-      'kernelSize', 'stride', 'padding', 'runs', 'runVectors', 'groupVectors', 'groupOutVectors', 'weightVectors', 'residual', 'relu',
+      'kernelSize', 'stride', 'padding', 'runs', 'runVectors', 'groupVectors', 'groupOutVectors', 'weightVectors', 'relu',
     ],
   };
 }
@@ -64,7 +64,7 @@ export function lowerConv2d(op: FusedOp<Conv2dAttrs>, limits: KernelLimits): Low
       {
         label: op.name,
         kernel: tile.kernel,
-        overrides: { PADDED: attrs.padding > 0 ? 1 : 0 },
+        overrides: { ...residualOverride(op), PADDED: attrs.padding > 0 ? 1 : 0 },
         sizes: {
           inHeight: x.h,
           inWidth: x.w,
@@ -84,7 +84,7 @@ export function lowerConv2d(op: FusedOp<Conv2dAttrs>, limits: KernelLimits): Low
           groupVectors,
           groupOutVectors,
           weightVectors,
-          ...epilogueFlags(op),
+          relu: op.relu ? 1 : 0,
         },
         buffers: [{ value: op.inputs[0] }, { constant: weights.key }, { constant: bias.key }, residualRef(op), { value: op.name }],
         workgroups: linearWorkgroups(invocations, limits),

@@ -8,7 +8,7 @@ import { channelPitch, channelVectors } from '../tensor/channel-layout.ts';
 import type { DepthwiseConv2dAttrs } from '../ops/depthwise-conv2d.ts';
 import { evaluateAffine } from './affine.ts';
 import { affineParams, biasConstant, BYTES_PER_ELEMENT, type Constant } from './constants.ts';
-import { epilogueFlags, residualRef, vectorCount } from './epilogue.ts';
+import { residualOverride, residualRef, vectorCount } from './epilogue.ts';
 import { linearWorkgroups, type FusedOp, type Kernel, type KernelLimits, type Lowered } from './kernel.ts';
 
 const bindings = ['x', 'weights', 'bias', 'residual', 'y'];
@@ -19,7 +19,7 @@ const general: Kernel = {
   bindings,
   sizes: [
     'inHeight', 'inWidth', 'inVectors', 'outHeight', 'outWidth', 'outVectors', 'outputs', 'kernelSize', 'stride',
-    'padding', 'residual', 'relu',
+    'padding', 'relu',
   ],
 };
 
@@ -29,7 +29,7 @@ const rowOfFour: Kernel = {
   bindings,
   sizes: [
     'inHeight', 'inWidth', 'inVectors', 'outHeight', 'outWidth', 'outVectors', 'rowTiles', 'invocations', 'kernelSize',
-    'padding', 'residual', 'relu',
+    'padding', 'relu',
   ],
 };
 
@@ -51,7 +51,7 @@ export function lowerDepthwiseConv2d(op: FusedOp<DepthwiseConv2dAttrs>, limits: 
     outVectors,
     kernelSize,
     padding,
-    ...epilogueFlags(op),
+    relu: op.relu ? 1 : 0,
   };
   const rowTiles = Math.ceil(output.w / 4);
   const invocations = stride === 1 ? output.n * output.h * rowTiles * outVectors : vectorCount(output);
@@ -61,7 +61,7 @@ export function lowerDepthwiseConv2d(op: FusedOp<DepthwiseConv2dAttrs>, limits: 
       {
         label: op.name,
         kernel: stride === 1 ? rowOfFour : general,
-        overrides: {},
+        overrides: residualOverride(op),
         sizes: stride === 1 ? { ...shape, rowTiles, invocations } : { ...shape, stride, outputs: invocations },
         buffers: [{ value: op.inputs[0] }, { constant: weights.key }, { constant: bias.key }, residualRef(op), { value: op.name }],
         workgroups: linearWorkgroups(invocations, limits),

@@ -8,9 +8,9 @@ export function residualRef(op: FusedOp): BufferRef {
   return { value: op.residual ?? op.inputs[0] };
 }
 
-/** The flags that every epilogue has. */
-export function epilogueFlags(op: FusedOp): { residual: number; relu: number } {
-  return { residual: op.residual === undefined ? 0 : 1, relu: op.relu ? 1 : 0 };
+/** Whether the kernel adds a residual: an override, not a size, since it saves the loads. */
+export function residualOverride(op: FusedOp): { RESIDUAL: number } {
+  return { RESIDUAL: op.residual === undefined ? 0 : 1 };
 }
 
 /** Binding, flag and constant of an epilogue that scales: kernels that have no weights to fold BatchNorm into. */

@@ -8,7 +8,7 @@ import { LANES, channelPitch, channelVectors } from '../tensor/channel-layout.ts
 import type { LinearAttrs } from '../ops/linear.ts';
 import { evaluateAffine } from './affine.ts';
 import { affineParams, biasConstant, BYTES_PER_VECTOR, packRows, type Constant } from './constants.ts';
-import { epilogueFlags, residualRef } from './epilogue.ts';
+import { residualOverride, residualRef } from './epilogue.ts';
 import type { Dispatch, FusedOp, Kernel, KernelLimits, Lowered } from './kernel.ts';
 
 /** Output vec4s of one workgroup. */
@@ -18,7 +18,7 @@ export const linearKernel: Kernel = {
   name: 'linear',
   code,
   bindings: ['x', 'weights', 'bias', 'residual', 'y'],
-  sizes: ['inVectors', 'outVectors', 'firstVector', 'rangeVectors', 'residual', 'relu'],
+  sizes: ['inVectors', 'outVectors', 'firstVector', 'rangeVectors', 'relu'],
 };
 
 /** `[N, H, W, C]` to `[N, 1, 1, outFeatures]`. @throws limit-exceeded if not even four outputs' weights fit a binding. */
@@ -47,8 +47,8 @@ export function lowerLinear(op: FusedOp<LinearAttrs>, limits: KernelLimits): Low
     dispatches.push({
       label: op.name,
       kernel: linearKernel,
-      overrides: {},
-      sizes: { inVectors, outVectors, firstVector, rangeVectors, ...epilogueFlags(op) },
+      overrides: residualOverride(op),
+      sizes: { inVectors, outVectors, firstVector, rangeVectors, relu: op.relu ? 1 : 0 },
       buffers: [{ value: op.inputs[0] }, { constant: weights.key }, { constant: bias.key }, residualRef(op), { value: op.name }],
       workgroups: [Math.ceil(rangeVectors / WORKGROUP_VECTORS), op.output.n, 1],
       macs: op.output.n * x.h * x.w * x.c * Math.min(rangeVectors * LANES, op.output.c - firstVector * LANES),

@@ -1,14 +1,14 @@
 /** An epilogue on its own: BatchNorm, bias, residual add or ReLU that no other kernel could take along. */
 import code from '../../shaders/pointwise.wgsl?raw';
 import { channelVectors } from '../tensor/channel-layout.ts';
-import { affineEpilogue, epilogueFlags, residualRef, vectorCount } from './epilogue.ts';
+import { affineEpilogue, residualOverride, residualRef, vectorCount } from './epilogue.ts';
 import { linearWorkgroups, type FusedOp, type Kernel, type KernelLimits, type Lowered, type PointwiseAttrs } from './kernel.ts';
 
 export const pointwiseKernel: Kernel = {
   name: 'pointwise',
   code,
   bindings: ['x', 'affine', 'residual', 'y'],
-  sizes: ['vectors', 'outputs', 'affine', 'residual', 'relu'],
+  sizes: ['vectors', 'outputs', 'affine', 'relu'],
 };
 
 export function lowerPointwise(op: FusedOp<PointwiseAttrs>, limits: KernelLimits): Lowered {
@@ -20,8 +20,8 @@ export function lowerPointwise(op: FusedOp<PointwiseAttrs>, limits: KernelLimits
       {
         label: op.name,
         kernel: pointwiseKernel,
-        overrides: {},
-        sizes: { vectors: channelVectors(op.output.c), outputs, affine: affine.flag, ...epilogueFlags(op) },
+        overrides: residualOverride(op),
+        sizes: { vectors: channelVectors(op.output.c), outputs, affine: affine.flag, relu: op.relu ? 1 : 0 },
         buffers: [{ value: op.inputs[0] }, affine.ref, residualRef(op), { value: op.name }],
         workgroups: linearWorkgroups(outputs, limits),
         macs: op.macs,

@@ -25,6 +25,7 @@ export interface LoadOptions {
   readonly network?: Partial<NetworkOptions>;
   /** Builds the plain network, whatever `c0` and `depths` the file names. */
   readonly plain?: boolean;
+  /** Default: what the file's preprocessing crops to. */
   readonly input?: InputSize;
   readonly signal?: AbortSignal;
   /** Called while downloading; `totalBytes` is absent where the server does not tell. */
@@ -44,13 +45,15 @@ export async function loadModel(source: string | URL | Uint8Array | ArrayBuffer 
   const network = resolveOptions(stored === undefined ? undefined : parseNetworkOptions(stored), weights, options);
   const preprocess = metadata.get('preprocess');
   const labels = metadata.get('labels');
-  const graph = createNetwork(network, options.input);
+  const shown = preprocess === undefined ? defaultPreprocess(network) : parsePreprocess(preprocess);
+  const side = shown.crop ?? shown.size;
+  const graph = createNetwork(network, { height: side, ...options.input });
   checkWeights(graphParams(graph), weights, graph.name);
   return {
     graph,
     weights,
     options: network,
-    preprocess: preprocess === undefined ? defaultPreprocess(network) : parsePreprocess(preprocess),
+    preprocess: shown,
     ...(labels === undefined ? {} : { labels: parseLabels(labels) }),
   };
 }
@@ -63,13 +66,14 @@ export function seededModel(network: NetworkOptions, seed: number, input?: Input
 
 function resolveOptions(fromFile: NetworkOptions | undefined, weights: Weights, { network, plain }: LoadOptions): NetworkOptions {
   const given = Object.fromEntries(Object.entries(network ?? {}).filter(([, value]) => value !== undefined));
-  const merged = { ...fromFile, ...given, innerBias: hasInnerBias(weights) } as Partial<NetworkOptions>;
-  if (merged.arch === undefined) {
+  const { c0, depths, ...others } = fromFile ?? ({} as Partial<NetworkOptions>);
+  // `c0` and `depths` are one choice: a caller who makes it replaces the file's whole.
+  const compression = plain || 'c0' in given || 'depths' in given ? {} : { c0, depths };
+  const { arch, ...rest } = { ...others, ...compression, ...given, innerBias: hasInnerBias(weights) } as Partial<NetworkOptions>;
+  if (arch === undefined) {
     throw new CompConvError('invalid-argument', 'the file has no "compconv" metadata; say which network it holds: give `arch`, and `c0` or `depths`');
   }
-  if (!plain) return merged as NetworkOptions;
-  const { c0: _c0, depths: _depths, ...rest } = merged;
-  return rest as NetworkOptions;
+  return { arch, ...rest };
 }
 
 /** Sub-convolutions may carry a bias of their own (spec, section 4); the names tell. */

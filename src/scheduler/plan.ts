@@ -63,7 +63,7 @@ export function printPlan(plan: Plan): string {
     const values = dispatch.buffers.filter((ref): ref is Extract<BufferRef, { value: string }> => 'value' in ref).map((ref) => ref.value);
     const output = values[values.length - 1];
     const inputs = [...new Set(values.slice(0, -1))];
-    const finish = [dispatch.sizes.affine ? 'affine' : '', dispatch.sizes.residual ? 'residual' : '', dispatch.sizes.relu ? 'relu' : ''];
+    const finish = [dispatch.sizes.affine ? 'affine' : '', dispatch.overrides.RESIDUAL ? 'residual' : '', dispatch.sizes.relu ? 'relu' : ''];
     return [
       String(index),
       dispatch.kernel.name,
