@@ -1,7 +1,7 @@
 /** Sum of two values of one shape: the residual connection. */
 import { CompConvError } from '../errors.ts';
 import { formatImageShape, sameImageShape } from '../tensor/image-shape.ts';
-import type { OpDefinition } from './node.ts';
+import type { OpDefinition } from './definition.ts';
 
 export interface AddAttrs {
   readonly op: 'add';

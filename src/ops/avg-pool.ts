@@ -3,7 +3,7 @@
  * input rows `floor(i H / H')` up to `ceil((i + 1) H / H')`. Global average pooling is `1 x 1`.
  */
 import { CompConvError } from '../errors.ts';
-import type { OpDefinition } from './node.ts';
+import type { OpDefinition } from './definition.ts';
 
 export interface AvgPoolAttrs {
   readonly op: 'avg-pool';

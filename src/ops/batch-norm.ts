@@ -1,5 +1,5 @@
 /** BatchNorm in inference: `(x - running_mean) / sqrt(running_var + epsilon) * weight + bias`, per channel. */
-import type { OpDefinition } from './node.ts';
+import type { OpDefinition } from './definition.ts';
 
 export interface BatchNormAttrs {
   readonly op: 'batch-norm';

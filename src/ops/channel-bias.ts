@@ -1,5 +1,5 @@
 /** Adds one value per channel: the bias of a CompConv module that no BatchNorm follows (spec, section 1). */
-import type { OpDefinition } from './node.ts';
+import type { OpDefinition } from './definition.ts';
 
 export interface ChannelBiasAttrs {
   readonly op: 'channel-bias';

@@ -1,7 +1,7 @@
 /** Concatenation along channels. */
 import { CompConvError } from '../errors.ts';
 import { formatImageShape } from '../tensor/image-shape.ts';
-import type { OpDefinition } from './node.ts';
+import type { OpDefinition } from './definition.ts';
 
 export interface ChannelConcatAttrs {
   readonly op: 'channel-concat';

@@ -1,6 +1,6 @@
 /** ShuffleNet's channel shuffle: `y[j g + q] = x[q C/g + j]` for `g` groups (spec, section 1). */
 import { CompConvError } from '../errors.ts';
-import type { OpDefinition } from './node.ts';
+import type { OpDefinition } from './definition.ts';
 
 export interface ChannelShuffleAttrs {
   readonly op: 'channel-shuffle';

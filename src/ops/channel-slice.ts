@@ -3,7 +3,7 @@
  * stride is the module's (spec, section 1).
  */
 import { CompConvError } from '../errors.ts';
-import type { OpDefinition } from './node.ts';
+import type { OpDefinition } from './definition.ts';
 
 export interface ChannelSliceAttrs {
   readonly op: 'channel-slice';

@@ -5,7 +5,7 @@
 import { CompConvError } from '../errors.ts';
 import { checkWindow, slideWindow, type Window } from './window.ts';
 import { checkDepth, compConvChannels, type Depth } from './comp-conv-channels.ts';
-import type { OpDefinition, Param } from './node.ts';
+import type { OpDefinition, Param } from './definition.ts';
 
 /** What follows each convolution inside the module: nothing, or BatchNorm and ReLU. */
 export type Inner = 'linear' | 'bn-relu';

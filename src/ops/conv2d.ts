@@ -1,7 +1,7 @@
 /** Plain two-dimensional convolution with a square kernel, as `torch.nn.Conv2d` without dilation. */
 import { CompConvError } from '../errors.ts';
 import { checkWindow, slideWindow, type Window } from './window.ts';
-import type { OpDefinition } from './node.ts';
+import type { OpDefinition } from './definition.ts';
 
 export interface Conv2dAttrs extends Window {
   readonly op: 'conv2d';

@@ -4,7 +4,7 @@
  */
 import { CompConvError } from '../errors.ts';
 import { checkWindow, slideWindow, type Window } from './window.ts';
-import type { OpDefinition } from './node.ts';
+import type { OpDefinition } from './definition.ts';
 
 export interface DepthwiseConv2dAttrs extends Window {
   readonly op: 'depthwise-conv2d';

@@ -1,6 +1,6 @@
 /** The graph's one input, `[N, H, W, C]`. */
 import { checkImageShape, type ImageShape } from '../tensor/image-shape.ts';
-import type { OpDefinition } from './node.ts';
+import type { OpDefinition } from './definition.ts';
 
 export interface InputAttrs {
   readonly op: 'input';

@@ -3,7 +3,7 @@
  * `[N, 1, 1, outFeatures]`.
  */
 import { CompConvError } from '../errors.ts';
-import type { OpDefinition } from './node.ts';
+import type { OpDefinition } from './definition.ts';
 
 export interface LinearAttrs {
   readonly op: 'linear';

@@ -1,7 +1,7 @@
 /** Max pooling; the padding never wins. */
 import { CompConvError } from '../errors.ts';
 import { checkWindow, slideWindow, type Window } from './window.ts';
-import type { OpDefinition } from './node.ts';
+import type { OpDefinition } from './definition.ts';
 
 export interface MaxPoolAttrs extends Window {
   readonly op: 'max-pool';

@@ -2,7 +2,6 @@
  * What a graph is made of: nodes, each one op with its attributes, its inputs by name, and one output that carries the
  * node's name. Plain data; `ops.ts` says what each op means.
  */
-import type { ImageShape } from '../tensor/image-shape.ts';
 import type { InputAttrs } from './input.ts';
 import type { Conv2dAttrs } from './conv2d.ts';
 import type { DepthwiseConv2dAttrs } from './depthwise-conv2d.ts';
@@ -45,17 +44,4 @@ export interface Node<A extends OpAttrs = OpAttrs> {
   readonly attrs: A;
   /** Names of the nodes whose outputs this one reads. */
   readonly inputs: readonly string[];
-}
-
-/** One parameter of an op: the suffix after the node's name (`.weight`) and its shape in PyTorch's order. */
-export type Param = readonly [suffix: string, shape: readonly number[]];
-
-/** What an op is. `inputs` are the shapes of the node's inputs; `where` names the node in messages. */
-export interface OpDefinition<A extends OpAttrs> {
-  /** Shape of the output. @throws invalid-graph if the inputs do not fit. */
-  inferShape(attrs: A, inputs: readonly ImageShape[], where: string): ImageShape;
-  /** Parameters it reads from the weights; none if absent. */
-  params?(attrs: A, inputs: readonly ImageShape[]): Param[];
-  /** Multiply-accumulates by the formula of the spec; 0 if absent (pooling, adds and copies are not counted). */
-  macs?(attrs: A, inputs: readonly ImageShape[], output: ImageShape): number;
 }

@@ -4,7 +4,8 @@
  */
 import { CompConvError } from '../errors.ts';
 import type { ImageShape } from '../tensor/image-shape.ts';
-import type { Node, OpAttrs, OpDefinition, OpName, Param } from './node.ts';
+import type { OpDefinition, Param } from './definition.ts';
+import type { Node, OpAttrs, OpName } from './node.ts';
 import { input } from './input.ts';
 import { conv2d } from './conv2d.ts';
 import { depthwiseConv2d } from './depthwise-conv2d.ts';

@@ -1,5 +1,5 @@
 /** `max(x, 0)`. */
-import type { OpDefinition } from './node.ts';
+import type { OpDefinition } from './definition.ts';
 
 export interface ReluAttrs {
   readonly op: 'relu';

@@ -1,5 +1,5 @@
 /** `exp(x - max) / sum` over the channels of each pixel. */
-import type { OpDefinition } from './node.ts';
+import type { OpDefinition } from './definition.ts';
 
 export interface SoftmaxAttrs {
   readonly op: 'softmax';
