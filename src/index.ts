@@ -21,6 +21,7 @@ export type { AdapterDescription, DeviceOptions } from './runtime/device.ts';
 export {
   createSession,
   Session,
+  type RunOptions,
   type RunResult,
   type SessionInput,
   type SessionOptions,

@@ -38,6 +38,11 @@ export interface SessionOptions extends DeviceOptions {
 /** A tensor `[N, C, H, W]`, already normalised, or one or more images, which the model's preprocessing makes into one. */
 export type SessionInput = Tensor | ImageSource | readonly ImageSource[];
 
+export interface RunOptions {
+  /** Mirrors images left to right; tensors are taken as they are. Default false. */
+  readonly flip?: boolean;
+}
+
 export interface RunResult {
   /** `[N, classes]`, or `[N, C, H, W]` for a network that does not end in a vector. */
   readonly output: Tensor;
@@ -109,18 +114,18 @@ export class Session {
    * @returns logits `[N, classes]`
    * @throws invalid-argument for an input that does not fit; device-lost, gpu-validation, out-of-memory, disposed
    */
-  async run(input: SessionInput): Promise<Tensor> {
-    return (await this.#enqueue(input, false)).output;
+  async run(input: SessionInput, options: RunOptions = {}): Promise<Tensor> {
+    return (await this.#enqueue(input, options, false)).output;
   }
 
   /** As `run`, with how long it took. */
-  async runTimed(input: SessionInput): Promise<RunResult> {
-    return this.#enqueue(input, true);
+  async runTimed(input: SessionInput, options: RunOptions = {}): Promise<RunResult> {
+    return this.#enqueue(input, options, true);
   }
 
   /** The `topK` most likely classes of one image, best first; scores are probabilities. Default 5. */
-  async classify(image: ImageSource, { topK: k = 5 }: { topK?: number } = {}): Promise<Classification[]> {
-    const logits = await this.run(image);
+  async classify(image: ImageSource, { topK: k = 5, ...options }: RunOptions & { topK?: number } = {}): Promise<Classification[]> {
+    const logits = await this.run(image, options);
     return topK(logits.data, this.model.labels, k);
   }
 
@@ -140,8 +145,8 @@ export class Session {
     this.dispose();
   }
 
-  #enqueue(input: SessionInput, timed: boolean): Promise<RunResult> {
-    const result = this.#queue.then(() => this.#guard(this.#run(input, timed)));
+  #enqueue(input: SessionInput, options: RunOptions, timed: boolean): Promise<RunResult> {
+    const result = this.#queue.then(() => this.#guard(this.#run(input, options, timed)));
     this.#queue = result.catch(() => {});
     return result;
   }
@@ -162,13 +167,13 @@ export class Session {
     if (this.#disposed) throw new CompConvError('disposed', 'the session was disposed; create a new one');
   }
 
-  async #run(input: SessionInput, timed: boolean): Promise<RunResult> {
+  async #run(input: SessionInput, options: RunOptions, timed: boolean): Promise<RunResult> {
     this.#throwIfDisposed();
     const shape = this.#shapeOfInput(input);
     const executor = await this.#prepare(shape);
     const { device } = this.#engine;
     const start = performance.now();
-    const images = isTensor(input) ? undefined : await this.#uploadImages(imagesOf(input), executor);
+    const images = isTensor(input) ? undefined : await this.#uploadImages(imagesOf(input), options, executor);
     this.#throwIfDisposed();
     const timer = timed ? this.#timer : undefined;
     try {
@@ -226,9 +231,9 @@ export class Session {
     return executor;
   }
 
-  async #uploadImages(images: readonly ImageSource[], executor: Executor) {
+  async #uploadImages(images: readonly ImageSource[], options: RunOptions, executor: Executor) {
     this.#preprocessor ??= await ImagePreprocessor.create(this.#engine.device);
-    return this.#preprocessor.prepare(images, this.model.preprocess, executor.inputShape, executor.input);
+    return this.#preprocessor.prepare(images, this.model.preprocess, executor.inputShape, executor.input, options);
   }
 
   #shapeOfInput(input: SessionInput): ImageShape {

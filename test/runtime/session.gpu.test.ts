@@ -109,6 +109,11 @@ describe('images', () => {
     });
     const logits = await session.run({ shape: [1, 1, 28, 28], data });
     expect(logits.data.indexOf(Math.max(...logits.data))).toBe(top[0].index);
+    // Mirrored by the session, and mirrored by hand.
+    const mirrored = pixels.map((_, i) => pixels[(Math.floor(i / 112) * 28 + 27 - Math.floor((i % 112) / 4)) * 4 + (i % 4)]);
+    const flipped = await session.run({ width: 28, height: 28, data: pixels }, { flip: true });
+    expect([...flipped.data]).toEqual([...(await session.run({ width: 28, height: 28, data: mirrored })).data]);
+    expect([...flipped.data]).not.toEqual([...(await session.run({ width: 28, height: 28, data: pixels })).data]);
   });
 });
 
