@@ -22,7 +22,6 @@ struct Sizes {
   vectors2: u32,
   vectors3: u32,
   affine: u32,
-  residual: u32,
   relu: u32,
 }
 
@@ -30,6 +29,8 @@ struct Sizes {
 override INPUTS: u32 = 4;
 // Whether all parts but the last are multiples of 4 channels wide.
 override ALIGNED: bool = false;
+// Whether a residual is added. Fixed per pipeline: some adapters run both sides of a branch, loads included.
+override RESIDUAL: bool = false;
 
 @group(0) @binding(0) var<storage, read> x0: array<vec4f>;
 @group(0) @binding(1) var<storage, read> x1: array<vec4f>;
@@ -76,7 +77,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     }
     value = value * scale + shift;
     let output = pixel * sizes.outVectors + vector;
-    if (sizes.residual != 0) { value += residual[output]; }
+    if (RESIDUAL) { value += residual[output]; }
     if (sizes.relu != 0) { value = max(value, vec4f(0)); }
     y[output] = value;
   }

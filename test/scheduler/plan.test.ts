@@ -95,6 +95,17 @@ describe('memory', () => {
   });
 });
 
+test('every override that a dispatch sets is declared by its kernel, and every size it needs is given', () => {
+  for (const options of [{ arch: 'resnet50' }, { arch: 'resnet50', c0: 64 }, { arch: 'vgg11', c0: 32, inner: 'bn-relu' }] as const) {
+    for (const { kernel, overrides, sizes, buffers, label } of schedule(createNetwork(options)).dispatches) {
+      for (const name of Object.keys(overrides)) expect(kernel.code, `${label}: ${name}`).toMatch(new RegExp(`^override ${name}: `, 'm'));
+      expect(Object.keys(sizes).sort(), label).toEqual([...kernel.sizes].sort());
+      expect(buffers.length, label).toBe(kernel.bindings.length);
+      for (const value of Object.values(sizes)) expect(Number.isInteger(value) && value >= 0 && value < 2 ** 32, label).toBe(true);
+    }
+  }
+});
+
 describe('limits', () => {
   test('VGG16 with 411 MB in one layer is planned for 128 MiB bindings', () => {
     const plan = schedule(createNetwork({ arch: 'vgg16' }));
