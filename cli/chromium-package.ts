@@ -11,9 +11,10 @@ import { constants } from 'node:fs';
 import { access, chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { homedir } from 'node:os';
-import { dirname, join, normalize } from 'node:path';
+import { dirname, isAbsolute, join, normalize } from 'node:path';
 import { promisify } from 'node:util';
 import { brotliDecompress } from 'node:zlib';
+import { parseTar } from 'nanotar';
 
 /** `swiftshader`: driver and loader; `chromium`: the browser; `libraries`: NSS and expat; `fonts`: Open Sans. */
 export type ChromiumPart = 'swiftshader' | 'chromium' | 'libraries' | 'fonts';
@@ -80,7 +81,7 @@ async function unpackPart(archive: string, folder: string): Promise<void> {
   if (await exists(done)) return;
   const bytes = await promisify(brotliDecompress)(await readFile(archive));
   const files = name.endsWith('.tar.br')
-    ? readTar(bytes)
+    ? filesOf(bytes)
     : [{ path: name.slice(0, name.indexOf('.')), executable: true, bytes }];
   for (const file of files) await writeAtomically(join(folder, file.path), file.bytes, file.executable ? 0o700 : 0o600);
   await writeAtomically(done, new Uint8Array(), 0o600);
@@ -97,35 +98,20 @@ async function exists(path: string): Promise<boolean> {
   return access(path).then(() => true, () => false);
 }
 
-export interface TarFile {
+interface UnpackedFile {
   path: string;
   executable: boolean;
   bytes: Uint8Array;
 }
 
-/** The regular files of a plain (ustar) tar archive. Folders are implied by paths; other entries are refused. */
-export function readTar(archive: Uint8Array): TarFile[] {
-  const files: TarFile[] = [];
-  const text = (start: number, length: number): string => {
-    const field = archive.subarray(start, start + length);
-    const end = field.indexOf(0);
-    return new TextDecoder().decode(end < 0 ? field : field.subarray(0, end)).trim();
-  };
-  for (let at = 0; at + 512 <= archive.length && archive[at] !== 0; ) {
-    const prefix = text(at + 257, 5) === 'ustar' ? text(at + 345, 155) : '';
-    const path = normalize(prefix ? `${prefix}/${text(at, 100)}` : text(at, 100));
-    const size = parseInt(text(at + 124, 12) || '0', 8);
-    const type = String.fromCharCode(archive[at + 156]!);
-    const start = at + 512;
-    if (!(size >= 0) || start + size > archive.length) throw new Error(`tar entry ${path}: size ${size} is off`);
-    if (path.startsWith('/') || path.split('/').includes('..')) throw new Error(`tar entry ${path}: leaves the folder`);
-    if (type === '0' || type === '\0') {
-      const executable = (parseInt(text(at + 100, 8), 8) & 0o100) !== 0;
-      files.push({ path, executable, bytes: archive.subarray(start, start + size) });
-    } else if (type !== '5') {
-      throw new Error(`tar entry ${path}: type '${type}' is not a file or folder`);
-    }
-    at = start + Math.ceil(size / 512) * 512;
-  }
-  return files;
+/** The files of a tar archive; nothing in it may lead out of the folder it is unpacked to. */
+function filesOf(archive: Uint8Array): UnpackedFile[] {
+  return parseTar(archive)
+    .filter(({ type }) => type !== 'directory')
+    .map(({ name, type, data, attrs }) => {
+      const path = normalize(name);
+      if (type !== 'file') throw new Error(`tar entry ${path}: a ${type} is not a file or folder`);
+      if (isAbsolute(path) || path.split('/').includes('..')) throw new Error(`tar entry ${path}: leaves the folder`);
+      return { path, executable: (parseInt(attrs?.mode ?? '0', 8) & 0o100) !== 0, bytes: data ?? new Uint8Array() };
+    });
 }
