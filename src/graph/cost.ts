@@ -18,7 +18,10 @@ export interface Cost {
   readonly params: number;
   /** Those parameters in float32. */
   readonly weightBytes: number;
-  /** Every input read once and the output written once, in float32, without padding. */
+  /**
+   * Every input read once and the output written once, in float32, without padding. BatchNorm, bias and ReLU move nothing,
+   * and an addition only reads its second operand: they run in the epilogue of what comes before them.
+   */
   readonly activationBytes: number;
 }
 
@@ -48,17 +51,23 @@ export function networkCost(graph: Graph): NetworkCost {
       const params = paramsOf(node, inputs)
         .filter(([name]) => !isRunningStatistic(name))
         .reduce((sum, [, shape]) => sum + elementCount(shape), 0);
-      const elements = [...inputs, output].reduce((sum, { n, h, w, c }) => sum + n * h * w * c, 0);
       return {
         name: node.name,
         op: node.attrs.op,
         ...(node.attrs.op === 'comp-conv' ? { depth: node.attrs.depth } : {}),
         output,
-        ...cost(macsOf(node, inputs, output), params, elements * BYTES_PER_ELEMENT),
+        ...cost(macsOf(node, inputs, output), params, movedElements(node.attrs.op, inputs, output) * BYTES_PER_ELEMENT),
       };
     });
   const sum = (key: keyof Cost) => layers.reduce((total, layer) => total + layer[key], 0);
   return { layers, total: cost(sum('macs'), sum('params'), sum('activationBytes')) };
+}
+
+function movedElements(op: OpName, inputs: readonly ImageShape[], output: ImageShape): number {
+  const count = ({ n, h, w, c }: ImageShape) => n * h * w * c;
+  if (op === 'batch-norm' || op === 'channel-bias' || op === 'relu') return 0;
+  if (op === 'add') return count(output);
+  return [...inputs, output].reduce((sum, shape) => sum + count(shape), 0);
 }
 
 function cost(macs: number, params: number, activationBytes: number): Cost {
