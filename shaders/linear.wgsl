@@ -4,7 +4,7 @@
 //
 //   x        [N, inVectors] vec4: all pixels and channels of one image as they lie in memory
 //   weights  [4 inVectors, rangeVectors] vec4 over outputs, rows in the order of x
-//   bias     [rangeVectors] vec4
+//   bias     [outVectors] vec4
 //   y, residual [N, outVectors] vec4
 //
 // A workgroup computes 8 output vec4s of one image. Its 64 invocations are 8 outputs x 8 slices of the input; the slices'
@@ -50,7 +50,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   workgroupBarrier();
 
   if (slice != 0 || vector >= sizes.rangeVectors) { return; }
-  var value = bias[vector];
+  var value = bias[sizes.firstVector + vector];
   for (var s = 0u; s < 8; s++) { value += partial[s * 8 + local]; }
   let index = image * sizes.outVectors + sizes.firstVector + vector;
   if (RESIDUAL) { value += residual[index]; }

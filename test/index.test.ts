@@ -12,7 +12,7 @@ test('importing the package touches no global of a browser', async () => {
   expect(Object.keys(api).sort()).toEqual([
     'CompConvError', 'DEFAULT_LIMITS', 'GraphBuilder', 'Session', 'adaptiveDepth', 'architectures', 'compConvChannels', 'compress',
     'createNetwork', 'createSession', 'defineGraph', 'graphParams', 'loadModel', 'networkCost', 'parseSafetensors', 'printPlan',
-    'schedule', 'seededModel', 'seededWeights', 'summarizePlan', 'tensor', 'withInputShape', 'writeSafetensors',
+    'schedule', 'schedules', 'seededModel', 'seededWeights', 'summarizePlan', 'tensor', 'withInputShape', 'writeSafetensors',
   ]);
 });
 

@@ -3,7 +3,8 @@ import code from '../../shaders/avg-pool.wgsl?raw';
 import { channelVectors } from '../tensor/channel-layout.ts';
 import type { AvgPoolAttrs } from '../ops/avg-pool.ts';
 import { vectorCount } from './epilogue.ts';
-import { linearWorkgroups, type FusedOp, type Kernel, type KernelLimits, type Lowered } from './kernel.ts';
+import type { FusedOp } from './fused-op.ts';
+import { linearWorkgroups, type Kernel, type KernelLimits, type Lowered } from './kernel.ts';
 
 export const avgPoolKernel: Kernel = {
   name: 'avg-pool',

@@ -5,9 +5,9 @@
 import code from '../../shaders/channel-concat.wgsl?raw';
 import { LANES, channelVectors } from '../tensor/channel-layout.ts';
 import type { ImageShape } from '../tensor/image-shape.ts';
-import type { ChannelConcatAttrs } from '../ops/channel-concat.ts';
 import { affineEpilogue, residualOverride, residualRef } from './epilogue.ts';
-import { linearWorkgroups, type Dispatch, type FusedOp, type Kernel, type KernelLimits, type Lowered } from './kernel.ts';
+import type { FusedOp, JoinAttrs } from './fused-op.ts';
+import { linearWorkgroups, type Dispatch, type Kernel, type KernelLimits, type Lowered } from './kernel.ts';
 
 const MAX_INPUTS = 4;
 
@@ -21,24 +21,24 @@ export const channelConcatKernel: Kernel = {
   ],
 };
 
-export function lowerChannelConcat(op: FusedOp<ChannelConcatAttrs>, limits: KernelLimits): Lowered {
+export function lowerChannelConcat(op: FusedOp<JoinAttrs>, limits: KernelLimits): Lowered {
   if (op.inputs.length > MAX_INPUTS) return lowerInSteps(op, limits);
   const affine = affineEpilogue(op);
   const outVectors = channelVectors(op.output.c);
   const pixels = op.output.n * op.output.h * op.output.w;
   const invocations = Math.ceil(pixels / 4) * outVectors;
   const slots = Array.from({ length: MAX_INPUTS }, (_, i) => i);
-  const width = (i: number) => op.inputShapes[i]?.c ?? 0;
+  const widths = widthsOf(op);
   let end = 0;
-  const ends = slots.map((i) => [`end${i}`, (end += width(i))]);
-  const vectors = slots.map((i) => [`vectors${i}`, channelVectors(width(i))]);
+  const ends = slots.map((i) => [`end${i}`, (end += widths[i] ?? 0)]);
+  const vectors = slots.map((i) => [`vectors${i}`, channelVectors(op.inputShapes[i]?.c ?? 0)]);
   const dispatch: Dispatch = {
     label: op.name,
     kernel: channelConcatKernel,
     overrides: {
       ...residualOverride(op),
       INPUTS: op.inputs.length,
-      ALIGNED: op.inputShapes.slice(0, -1).every(({ c }) => c % LANES === 0) ? 1 : 0,
+      ALIGNED: isAligned(widths, op.inputShapes) ? 1 : 0,
     },
     sizes: {
       outVectors,
@@ -51,20 +51,41 @@ export function lowerChannelConcat(op: FusedOp<ChannelConcatAttrs>, limits: Kern
     // An absent input has width 0; its slot is bound to the first one and never read.
     buffers: [...slots.map((i) => ({ value: op.inputs[i] ?? op.inputs[0] })), affine.ref, residualRef(op), { value: op.name }],
     workgroups: linearWorkgroups(invocations, limits),
-    macs: 0,
+    macs: op.macs,
   };
   return { constants: affine.constants, dispatches: [dispatch] };
 }
 
+function widthsOf({ attrs, inputShapes }: FusedOp<JoinAttrs>): readonly number[] {
+  return attrs.widths ?? inputShapes.map(({ c }) => c);
+}
+
+/** Whether every part begins at a whole vec4, and what follows the last one in its vec4 is padding. */
+function isAligned(widths: readonly number[], shapes: readonly ImageShape[]): boolean {
+  const last = widths.length - 1;
+  return widths.every((width, i) => width % LANES === 0 || (i === last && width === shapes[i].c));
+}
+
 /** Joins the first four inputs into a value of its own and goes on with that. */
-function lowerInSteps(op: FusedOp<ChannelConcatAttrs>, limits: KernelLimits): Lowered {
+function lowerInSteps(op: FusedOp<JoinAttrs>, limits: KernelLimits): Lowered {
   const name = `${op.name}~${op.inputs.length}`;
-  const first = op.inputShapes.slice(0, MAX_INPUTS);
-  const shape: ImageShape = { ...op.output, c: first.reduce((sum, { c }) => sum + c, 0) };
-  const head = { ...op, name, inputs: op.inputs.slice(0, MAX_INPUTS), inputShapes: first, output: shape, affine: [], relu: false };
-  const { residual: _, ...joined } = head;
-  const rest = {
+  const widths = widthsOf(op);
+  const shape: ImageShape = { ...op.output, c: widths.slice(0, MAX_INPUTS).reduce((sum, width) => sum + width) };
+  const { residual: _, ...head } = op;
+  const joined: FusedOp<JoinAttrs> = {
+    ...head,
+    name,
+    attrs: { ...op.attrs, widths: widths.slice(0, MAX_INPUTS) },
+    inputs: op.inputs.slice(0, MAX_INPUTS),
+    inputShapes: op.inputShapes.slice(0, MAX_INPUTS),
+    output: shape,
+    affine: [],
+    relu: false,
+    macs: 0,
+  };
+  const rest: FusedOp<JoinAttrs> = {
     ...op,
+    attrs: { ...op.attrs, widths: [shape.c, ...widths.slice(MAX_INPUTS)] },
     inputs: [name, ...op.inputs.slice(MAX_INPUTS)],
     inputShapes: [shape, ...op.inputShapes.slice(MAX_INPUTS)],
   };

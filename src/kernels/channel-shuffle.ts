@@ -3,7 +3,8 @@ import code from '../../shaders/channel-shuffle.wgsl?raw';
 import { channelVectors } from '../tensor/channel-layout.ts';
 import type { ChannelShuffleAttrs } from '../ops/channel-shuffle.ts';
 import { affineEpilogue, residualOverride, residualRef } from './epilogue.ts';
-import { linearWorkgroups, type FusedOp, type Kernel, type KernelLimits, type Lowered } from './kernel.ts';
+import type { FusedOp } from './fused-op.ts';
+import { linearWorkgroups, type Kernel, type KernelLimits, type Lowered } from './kernel.ts';
 
 export const channelShuffleKernel: Kernel = {
   name: 'channel-shuffle',

@@ -3,13 +3,14 @@ import code from '../../shaders/channel-slice.wgsl?raw';
 import { channelVectors } from '../tensor/channel-layout.ts';
 import type { ChannelSliceAttrs } from '../ops/channel-slice.ts';
 import { vectorCount } from './epilogue.ts';
-import { linearWorkgroups, type FusedOp, type Kernel, type KernelLimits, type Lowered } from './kernel.ts';
+import type { FusedOp } from './fused-op.ts';
+import { linearWorkgroups, type Kernel, type KernelLimits, type Lowered } from './kernel.ts';
 
 export const channelSliceKernel: Kernel = {
   name: 'channel-slice',
   code,
   bindings: ['x', 'y'],
-  sizes: ['inHeight', 'inWidth', 'inVectors', 'outHeight', 'outWidth', 'outVectors', 'outputs', 'stride', 'begin', 'channels'],
+  sizes: ['inHeight', 'inWidth', 'inVectors', 'outHeight', 'outWidth', 'outVectors', 'outputs', 'stride', 'begin', 'channels', 'order', 'orderChannels'],
 };
 
 export function lowerChannelSlice(op: FusedOp<ChannelSliceAttrs>, limits: KernelLimits): Lowered {
@@ -34,6 +35,8 @@ export function lowerChannelSlice(op: FusedOp<ChannelSliceAttrs>, limits: Kernel
           stride,
           begin,
           channels,
+          order: op.inputOrder,
+          orderChannels: x.c / op.inputOrder,
         },
         buffers: [{ value: op.inputs[0] }, { value: op.name }],
         workgroups: linearWorkgroups(outputs, limits),

@@ -5,12 +5,13 @@
  */
 import code8x8 from '../../shaders/conv2d-8x8.wgsl?raw';
 import code8x4 from '../../shaders/conv2d-8x4.wgsl?raw';
-import { LANES, channelVectors, roundUp } from '../tensor/channel-layout.ts';
+import { LANES, channelPosition, channelVectors, roundUp } from '../tensor/channel-layout.ts';
 import type { Conv2dAttrs } from '../ops/conv2d.ts';
 import { evaluateAffine } from './affine.ts';
 import { affineParams, biasConstant, BYTES_PER_VECTOR, packRows, type Constant } from './constants.ts';
 import { residualOverride, residualRef } from './epilogue.ts';
-import { linearWorkgroups, type FusedOp, type Kernel, type KernelLimits, type Lowered } from './kernel.ts';
+import type { FusedOp } from './fused-op.ts';
+import { linearWorkgroups, type Kernel, type KernelLimits, type Lowered } from './kernel.ts';
 
 /** A convolution kernel and its tile per invocation. */
 interface ConvTile {
@@ -57,7 +58,7 @@ export function lowerConv2d(op: FusedOp<Conv2dAttrs>, limits: KernelLimits): Low
   const pixels = output.n * output.h * output.w;
   const invocations = channelTiles * Math.ceil(pixels / tile.pixels);
   const weights = weightConstant(op, { groupVectors, weightVectors, alignedGroups });
-  const bias = biasConstant(op.name, op.affine, output.c, weightVectors);
+  const bias = biasConstant(op, weightVectors);
   return {
     constants: [weights, bias],
     dispatches: [
@@ -113,16 +114,18 @@ function weightConstant(
   const outChannels = op.output.c;
   const columns = weightVectors * LANES;
   return {
-    key: `${op.name} weights ${k}x${k}x${groupVectors}x${weightVectors}`,
+    key: `${op.name} weights ${k}x${k}x${groupVectors}x${weightVectors} order ${op.inputOrder} to ${op.outputOrder}`,
     byteLength: k * k * groupVectors * LANES * weightVectors * BYTES_PER_VECTOR,
     params: [param, ...affineParams(op.affine)],
     pack(weights, target) {
       const { data } = weights.get(param);
       const { scale } = evaluateAffine(op.affine, outChannels, weights);
       const taps = k * k;
-      const rows = Uint32Array.from({ length: inChannels * taps }, (_, i) => (i % taps) * groupVectors * LANES + Math.floor(i / taps));
+      const row = (tap: number, channel: number) => tap * groupVectors * LANES + channelPosition(channel, inChannels, op.inputOrder);
+      const rows = Uint32Array.from({ length: inChannels * taps }, (_, i) => row(i % taps, Math.floor(i / taps)));
+      const column = (o: number) => channelPosition(o, outChannels, op.outputOrder);
       const shift = (o: number) => (alignedGroups ? 0 : Math.floor(o / (outChannels / groups)) * inChannels);
-      packRows(data, target, { rows, columns, first: 0, outputs: outChannels, scale, shift });
+      packRows(data, target, { rows, columns, first: 0, outputs: outChannels, scale, shift, column });
     },
   };
 }

@@ -9,7 +9,8 @@ import type { DepthwiseConv2dAttrs } from '../ops/depthwise-conv2d.ts';
 import { evaluateAffine } from './affine.ts';
 import { affineParams, biasConstant, BYTES_PER_ELEMENT, type Constant } from './constants.ts';
 import { residualOverride, residualRef, vectorCount } from './epilogue.ts';
-import { linearWorkgroups, type FusedOp, type Kernel, type KernelLimits, type Lowered } from './kernel.ts';
+import type { FusedOp } from './fused-op.ts';
+import { linearWorkgroups, type Kernel, type KernelLimits, type Lowered } from './kernel.ts';
 
 const bindings = ['x', 'weights', 'bias', 'residual', 'y'];
 
@@ -41,7 +42,7 @@ export function lowerDepthwiseConv2d(op: FusedOp<DepthwiseConv2dAttrs>, limits: 
   const [x] = op.inputShapes;
   const outVectors = channelVectors(output.c);
   const weights = weightConstant(op);
-  const bias = biasConstant(op.name, op.affine, output.c, outVectors);
+  const bias = biasConstant(op, outVectors);
   const shape = {
     inHeight: x.h,
     inWidth: x.w,

@@ -1,7 +1,8 @@
 /** What every kernel with an epilogue needs of it: bindings that stand in for absent ones, flags, the affine constant. */
 import { channelVectors } from '../tensor/channel-layout.ts';
 import { affineConstant, type Constant } from './constants.ts';
-import type { BufferRef, FusedOp } from './kernel.ts';
+import type { FusedOp } from './fused-op.ts';
+import type { BufferRef } from './kernel.ts';
 
 /** The residual's binding. An absent one is bound to the input again, which WebGPU allows for reading, and not read. */
 export function residualRef(op: FusedOp): BufferRef {
@@ -16,7 +17,7 @@ export function residualOverride(op: FusedOp): { RESIDUAL: number } {
 /** Binding, flag and constant of an epilogue that scales: kernels that have no weights to fold BatchNorm into. */
 export function affineEpilogue(op: FusedOp): { ref: BufferRef; flag: number; constants: Constant[] } {
   if (op.affine.length === 0) return { ref: { value: op.inputs[0] }, flag: 0, constants: [] };
-  const constant = affineConstant(op.name, op.affine, op.output.c);
+  const constant = affineConstant(op);
   return { ref: { constant: constant.key }, flag: 1, constants: [constant] };
 }
 

@@ -3,8 +3,6 @@
  * values and constants still by name. All plain data: nothing here knows a device.
  */
 import type { ImageShape } from '../tensor/image-shape.ts';
-import type { OpAttrs } from '../ops/node.ts';
-import type { AffineTerm } from './affine.ts';
 import type { Constant } from './constants.ts';
 
 /** A GPU program. Its bindings are storage buffers in this order, then the uniform `Sizes`. */
@@ -34,29 +32,6 @@ export interface Dispatch {
   readonly workgroups: readonly [x: number, y: number, z: number];
   /** Multiply-accumulates that the formula counts; what a kernel spends on padding is not in it. */
   readonly macs: number;
-}
-
-/** An op together with the pointwise work that runs in its epilogue: `relu?(op(x) * scale + shift + residual)`. */
-export interface FusedOp<A extends OpAttrs | PointwiseAttrs = OpAttrs | PointwiseAttrs> {
-  /** The value it computes. */
-  readonly name: string;
-  readonly attrs: A;
-  readonly inputs: readonly string[];
-  readonly inputShapes: readonly ImageShape[];
-  readonly output: ImageShape;
-  /** BatchNorms and biases, in order. */
-  readonly affine: readonly AffineTerm[];
-  /** Value added after them. */
-  readonly residual?: string;
-  readonly relu: boolean;
-  /** The node whose parameters the op itself reads. */
-  readonly source: string;
-  readonly macs: number;
-}
-
-/** An op that is nothing but an epilogue. */
-export interface PointwiseAttrs {
-  readonly op: 'pointwise';
 }
 
 /** What lowering an op gives: dispatches in order, the constants they bind, and values of its own in between. */

@@ -1,6 +1,7 @@
 /** The tables of kernels: every WGSL file, and for every op that has a kernel of its own how it becomes dispatches. */
 import type { OpAttrs } from '../ops/node.ts';
-import type { FusedOp, Kernel, KernelLimits, Lowered, PointwiseAttrs } from './kernel.ts';
+import type { FusedOp, JoinAttrs, PointwiseAttrs } from './fused-op.ts';
+import type { Kernel, KernelLimits, Lowered } from './kernel.ts';
 import { conv2dKernels, lowerConv2d } from './conv2d.ts';
 import { depthwiseConv2dKernels, lowerDepthwiseConv2d } from './depthwise-conv2d.ts';
 import { pointwiseKernel, lowerPointwise } from './pointwise.ts';
@@ -28,7 +29,7 @@ export const kernels: readonly Kernel[] = [
 /** Ops that become epilogues or are expanded before lowering; everything else has a kernel. */
 type Absorbed = 'input' | 'comp-conv' | 'batch-norm' | 'channel-bias' | 'relu' | 'add';
 /** Attributes of the ops that reach lowering. */
-export type KernelAttrs = Exclude<OpAttrs, { op: Absorbed }> | PointwiseAttrs;
+export type KernelAttrs = Exclude<OpAttrs, { op: Absorbed | 'channel-concat' }> | JoinAttrs | PointwiseAttrs;
 type KernelOpName = KernelAttrs['op'];
 
 const lowerings = {

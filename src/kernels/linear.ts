@@ -4,12 +4,13 @@
  */
 import code from '../../shaders/linear.wgsl?raw';
 import { CompConvError } from '../errors.ts';
-import { LANES, channelPitch, channelVectors } from '../tensor/channel-layout.ts';
+import { LANES, channelPitch, channelPosition, channelVectors } from '../tensor/channel-layout.ts';
 import type { LinearAttrs } from '../ops/linear.ts';
 import { evaluateAffine } from './affine.ts';
 import { affineParams, biasConstant, BYTES_PER_VECTOR, packRows, type Constant } from './constants.ts';
 import { residualOverride, residualRef } from './epilogue.ts';
-import type { Dispatch, FusedOp, Kernel, KernelLimits, Lowered } from './kernel.ts';
+import type { FusedOp } from './fused-op.ts';
+import type { Dispatch, Kernel, KernelLimits, Lowered } from './kernel.ts';
 
 /** Output vec4s of one workgroup. */
 const WORKGROUP_VECTORS = 8;
@@ -42,7 +43,7 @@ export function lowerLinear(op: FusedOp<LinearAttrs>, limits: KernelLimits): Low
   for (let firstVector = 0; firstVector < outVectors; firstVector += rangeSize) {
     const rangeVectors = Math.min(rangeSize, outVectors - firstVector);
     const weights = weightConstant(op, firstVector, rangeVectors);
-    const bias = biasConstant(op.name, op.affine, op.output.c, rangeVectors, firstVector * LANES);
+    const bias = biasConstant(op, outVectors);
     constants.push(weights, bias);
     dispatches.push({
       label: op.name,
@@ -66,14 +67,15 @@ function weightConstant(op: FusedOp<LinearAttrs>, firstVector: number, rangeVect
   const first = firstVector * LANES;
   const outputs = Math.min(columns, op.output.c - first);
   return {
-    key: `${op.name} weights ${h}x${w} ${firstVector}+${rangeVectors}`,
+    key: `${op.name} weights ${h}x${w} ${firstVector}+${rangeVectors} order ${op.inputOrder}`,
     byteLength: h * w * pitch * rangeVectors * BYTES_PER_VECTOR,
     params: [param, ...affineParams(op.affine)],
     pack(weights, target) {
       const { data } = weights.get(param);
       const { scale } = evaluateAffine(op.affine, op.output.c, weights);
       const pixels = h * w;
-      const rows = Uint32Array.from({ length: c * pixels }, (_, i) => (i % pixels) * pitch + Math.floor(i / pixels));
+      const row = (pixel: number, channel: number) => pixel * pitch + channelPosition(channel, c, op.inputOrder);
+      const rows = Uint32Array.from({ length: c * pixels }, (_, i) => row(i % pixels, Math.floor(i / pixels)));
       packRows(data, target, { rows, columns, first, outputs, scale });
     },
   };

@@ -3,7 +3,8 @@ import code from '../../shaders/max-pool.wgsl?raw';
 import { channelVectors } from '../tensor/channel-layout.ts';
 import type { MaxPoolAttrs } from '../ops/max-pool.ts';
 import { vectorCount } from './epilogue.ts';
-import { linearWorkgroups, type FusedOp, type Kernel, type KernelLimits, type Lowered } from './kernel.ts';
+import type { FusedOp } from './fused-op.ts';
+import { linearWorkgroups, type Kernel, type KernelLimits, type Lowered } from './kernel.ts';
 
 export const maxPoolKernel: Kernel = {
   name: 'max-pool',

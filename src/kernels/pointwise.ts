@@ -2,7 +2,8 @@
 import code from '../../shaders/pointwise.wgsl?raw';
 import { channelVectors } from '../tensor/channel-layout.ts';
 import { affineEpilogue, residualOverride, residualRef, vectorCount } from './epilogue.ts';
-import { linearWorkgroups, type FusedOp, type Kernel, type KernelLimits, type Lowered, type PointwiseAttrs } from './kernel.ts';
+import type { FusedOp, PointwiseAttrs } from './fused-op.ts';
+import { linearWorkgroups, type Kernel, type KernelLimits, type Lowered } from './kernel.ts';
 
 export const pointwiseKernel: Kernel = {
   name: 'pointwise',

@@ -2,7 +2,8 @@
 import code from '../../shaders/softmax.wgsl?raw';
 import { channelPitch } from '../tensor/channel-layout.ts';
 import type { SoftmaxAttrs } from '../ops/softmax.ts';
-import { linearWorkgroups, type FusedOp, type Kernel, type KernelLimits, type Lowered } from './kernel.ts';
+import type { FusedOp } from './fused-op.ts';
+import { linearWorkgroups, type Kernel, type KernelLimits, type Lowered } from './kernel.ts';
 
 export const softmaxKernel: Kernel = {
   name: 'softmax',

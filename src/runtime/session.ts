@@ -10,7 +10,7 @@ import { networkCost, type NetworkCost } from '../graph/cost.ts';
 import { shapeOf, withInputShape, type Graph } from '../graph/graph.ts';
 import type { Model } from '../models/load-model.ts';
 import { schedule } from '../scheduler/schedule.ts';
-import type { Plan } from '../scheduler/plan.ts';
+import type { Plan, ScheduleName } from '../scheduler/plan.ts';
 import { formatImageShape, sameImageShape, type ImageShape } from '../tensor/image-shape.ts';
 import { formatShape, tensor, type Tensor } from '../tensor/tensor.ts';
 import { ImagePreprocessor } from '../vision/image-preprocessor.ts';
@@ -31,6 +31,8 @@ export interface SessionProgress {
 }
 
 export interface SessionOptions extends DeviceOptions {
+  /** Default `optimized`. */
+  readonly schedule?: ScheduleName;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: SessionProgress) => void;
 }
@@ -59,6 +61,7 @@ export class Session {
   readonly model: Model;
   readonly adapter: AdapterDescription;
   readonly #engine: EngineDevice;
+  readonly #schedule: ScheduleName | undefined;
   readonly #pipelines: PipelineCache;
   readonly #constants: ConstantStore;
   readonly #executors = new Map<string, Executor>();
@@ -67,8 +70,9 @@ export class Session {
   #queue: Promise<unknown> = Promise.resolve();
   #disposed = false;
 
-  private constructor(model: Model, engine: EngineDevice) {
+  private constructor(model: Model, engine: EngineDevice, scheduleName: ScheduleName | undefined) {
     this.model = model;
+    this.#schedule = scheduleName;
     this.adapter = engine.adapter;
     this.#engine = engine;
     this.#pipelines = new PipelineCache(engine.device);
@@ -79,7 +83,7 @@ export class Session {
   /** See `createSession`. */
   static async create(model: Model, options: SessionOptions = {}): Promise<Session> {
     throwIfAborted(options.signal);
-    const session = new Session(model, await openDevice(options));
+    const session = new Session(model, await openDevice(options), options.schedule);
     try {
       await session.#guard(session.#prepare(shapeOf(model.graph, model.graph.input), options));
       return session;
@@ -201,7 +205,7 @@ export class Session {
 
   #plan(shape: ImageShape): Plan {
     const graph = sameImageShape(shape, shapeOf(this.graph, this.graph.input)) ? this.graph : withInputShape(this.graph, shape);
-    return schedule(graph, this.#engine.limits);
+    return schedule(graph, this.#engine.limits, this.#schedule);
   }
 
   /** The executor for an input shape; made if there is none yet. */

@@ -9,7 +9,7 @@ import { inputShapes, shapeOf, type Graph } from '../graph/graph.ts';
 import { macsOf } from '../ops/ops.ts';
 import type { Node } from '../ops/node.ts';
 import type { AffineTerm } from '../kernels/affine.ts';
-import type { FusedOp } from '../kernels/kernel.ts';
+import type { FusedOp } from '../kernels/fused-op.ts';
 import { opsWithEpilogue, type KernelAttrs } from '../kernels/kernels.ts';
 import { invariant } from '../errors.ts';
 
@@ -69,6 +69,8 @@ export function fuseEpilogues(graph: Graph): Op[] {
           output: shapeOf(graph, node.name),
           affine: biased ? [{ kind: 'bias', param: `${node.name}.bias` }] : [],
           relu: false,
+          inputOrder: 1,
+          outputOrder: 1,
           source: node.name,
           macs: macsOf(node, inputShapes(graph, node), shapeOf(graph, node.name)),
         });
@@ -88,6 +90,8 @@ function pointwise(graph: Graph, node: Node, value: string): Op {
     output: shape,
     affine: [],
     relu: false,
+    inputOrder: 1,
+    outputOrder: 1,
     source: node.name,
     macs: 0,
   };

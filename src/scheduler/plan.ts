@@ -7,11 +7,15 @@ import type { Constant } from '../kernels/constants.ts';
 import type { BufferRef, Dispatch } from '../kernels/kernel.ts';
 import type { Memory } from './memory.ts';
 
+/** Ways to schedule a graph; `schedule.ts` says what each does. */
+export const schedules = ['reference', 'optimized'] as const;
+export type ScheduleName = (typeof schedules)[number];
+
 export interface Plan {
   /** Name of the network. */
   readonly name: string;
   /** Name of the schedule that made it. */
-  readonly schedule: string;
+  readonly schedule: ScheduleName;
   readonly input: string;
   readonly output: string;
   /** Shape of every value that has a buffer, `[N, H, W, C]`. */

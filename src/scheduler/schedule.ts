@@ -1,6 +1,6 @@
 /**
- * From a graph to a plan: the passes, in order. There is one schedule so far, `reference`: every CompConv as its
- * recursive sub-dispatches, nothing fused but epilogues.
+ * From a graph to a plan: the passes, in order. The schedule `reference` is every CompConv as its recursive
+ * sub-dispatches, nothing fused but epilogues; `optimized` adds the passes that buy time.
  */
 import { CompConvError } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
@@ -8,9 +8,11 @@ import type { Constant } from '../kernels/constants.ts';
 import type { Dispatch, KernelLimits } from '../kernels/kernel.ts';
 import { lower } from '../kernels/kernels.ts';
 import { expandModules } from './expand-modules.ts';
+import { freeShuffle } from './free-shuffle.ts';
 import { fuseEpilogues } from './fuse-epilogues.ts';
 import { assignMemory, valueBytes } from './memory.ts';
-import type { Plan } from './plan.ts';
+import { scaleTails } from './scale-tails.ts';
+import { schedules, type Plan, type ScheduleName } from './plan.ts';
 
 export interface ScheduleLimits extends KernelLimits {
   readonly maxBufferSize: number;
@@ -23,9 +25,13 @@ export const DEFAULT_LIMITS: ScheduleLimits = {
   maxComputeWorkgroupsPerDimension: 65535,
 };
 
-/** Makes the plan of a graph for an adapter's limits. @throws limit-exceeded naming what does not fit; invalid-graph. */
-export function schedule(graph: Graph, limits: ScheduleLimits = DEFAULT_LIMITS): Plan {
-  const ops = fuseEpilogues(expandModules(graph));
+/** Makes the plan of a graph for an adapter's limits. @throws limit-exceeded naming what does not fit; invalid-graph, invalid-argument. */
+export function schedule(graph: Graph, limits: ScheduleLimits = DEFAULT_LIMITS, name: ScheduleName = 'optimized'): Plan {
+  if (!schedules.includes(name)) {
+    throw new CompConvError('invalid-argument', `unknown schedule ${JSON.stringify(name)}; known are ${schedules.join(', ')}`);
+  }
+  const fused = fuseEpilogues(expandModules(graph));
+  const ops = name === 'optimized' ? scaleTails(freeShuffle(fused, graph.output)) : fused;
   if (ops.length === 0) throw new CompConvError('invalid-graph', `${graph.name}: there is nothing to run but the input`);
   const shapes = new Map([[graph.input, graph.shapes.get(graph.input)!]]);
   const dispatches: Dispatch[] = [];
@@ -40,7 +46,7 @@ export function schedule(graph: Graph, limits: ScheduleLimits = DEFAULT_LIMITS):
   const memory = assignMemory(dispatches, shapes, graph.input, graph.output);
   const plan: Plan = {
     name: graph.name,
-    schedule: 'reference',
+    schedule: name,
     input: graph.input,
     output: graph.output,
     shapes,

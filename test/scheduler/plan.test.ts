@@ -6,24 +6,24 @@ import { createNetwork } from '../../src/models/network.ts';
 import type { CompConvAttrs } from '../../src/ops/comp-conv.ts';
 import { fuseEpilogues } from '../../src/scheduler/fuse-epilogues.ts';
 import { valueBytes } from '../../src/scheduler/memory.ts';
-import { printPlan, summarizePlan, type Plan } from '../../src/scheduler/plan.ts';
+import { printPlan, schedules, summarizePlan, type Plan } from '../../src/scheduler/plan.ts';
 import { DEFAULT_LIMITS, schedule } from '../../src/scheduler/schedule.ts';
 
-/** A CompConv 24 -> 70 with BatchNorm, residual and ReLU behind it. */
+/** A CompConv 24 -> 70 with BatchNorm and ReLU behind it, and a classifier. */
 function module(depth: CompConvAttrs['depth']): Graph {
   const compConv: CompConvAttrs = {
     op: 'comp-conv', outChannels: 70, kernelSize: 3, stride: 1, padding: 1, depth, shuffleGroups: 2, inner: 'linear', bias: false, innerBias: false,
   };
   const g = new GraphBuilder();
   const x = g.input({ n: 1, h: 7, w: 9, c: 24 });
-  const shortcut = g.conv2d('shortcut', x, 70, { kernelSize: 1 });
-  g.relu('relu', g.add('add', g.batchNorm('bn', g.node('conv', compConv, x)), shortcut));
+  g.linear('fc', g.relu('relu', g.batchNorm('bn', g.node('conv', compConv, x))), 10);
   return g.build(`CompConv depth ${depth}`);
 }
 
-describe('the printed plan of one CompConv', () => {
+describe.each(schedules)('the printed plan of one CompConv, schedule %s', (name) => {
   test.each([1, 2, 3] as const)('depth %i', async (depth) => {
-    await expect(printPlan(schedule(module(depth)))).toMatchFileSnapshot(`golden/comp-conv-depth-${depth}.txt`);
+    const text = printPlan(schedule(module(depth), DEFAULT_LIMITS, name));
+    await expect(text).toMatchFileSnapshot(`golden/comp-conv-depth-${depth}-${name}.txt`);
   });
 });
 
@@ -36,7 +36,7 @@ describe('epilogues', () => {
   });
 
   test('in CompConv128-ResNet50 they move into convolutions, concats and shuffles', () => {
-    const { dispatchesByKernel } = summarizePlan(schedule(createNetwork({ arch: 'resnet50', c0: 128 })));
+    const { dispatchesByKernel } = summarizePlan(schedule(createNetwork({ arch: 'resnet50', c0: 128 }), DEFAULT_LIMITS, 'reference'));
     expect(dispatchesByKernel.pointwise).toBeUndefined();
     expect(dispatchesByKernel['channel-shuffle']).toBe(53);
   });
@@ -73,6 +73,8 @@ function expectSoundMemory(plan: Plan): void {
   expect(holder.get(plan.memory.bufferOf.get(plan.output))).toBe(plan.output);
 }
 
+const LARGE_LIMITS = { ...DEFAULT_LIMITS, maxStorageBufferBindingSize: 2 ** 30, maxBufferSize: 2 ** 30 };
+
 describe('memory', () => {
   test.each([
     [{ arch: 'resnet50' }, 1.25],
@@ -81,8 +83,9 @@ describe('memory', () => {
     [{ arch: 'vgg16', c0: 32 }, 1.5],
     [{ arch: 'resnet_small14', c0: 16 }, 1.25],
   ] as const)('%o: sound, and at most %f times the lower bound', (options, factor) => {
-    const plan = schedule(createNetwork(options), { ...DEFAULT_LIMITS, maxStorageBufferBindingSize: 2 ** 30, maxBufferSize: 2 ** 30 });
+    const plan = schedule(createNetwork(options), LARGE_LIMITS);
     expectSoundMemory(plan);
+    expectSoundMemory(schedule(createNetwork(options), LARGE_LIMITS, 'reference'));
     const { activationBytes, activationLowerBoundBytes } = summarizePlan(plan);
     expect(activationBytes / activationLowerBoundBytes).toBeLessThanOrEqual(factor);
   });
@@ -90,7 +93,7 @@ describe('memory', () => {
   test('dispatches count every MAC of the network, and no other', () => {
     for (const options of [{ arch: 'resnet50' }, { arch: 'resnet50', c0: 128 }, { arch: 'vgg16_bn', c0: 128 }]) {
       const expected = { resnet50: 4089184256, resnet50128: 1447670402, vgg16_bn128: 5298994456 }[options.arch + (options.c0 ?? '')];
-      expect(summarizePlan(schedule(createNetwork(options))).macs).toBe(expected);
+      for (const name of schedules) expect(summarizePlan(schedule(createNetwork(options), DEFAULT_LIMITS, name)).macs).toBe(expected);
     }
   });
 });

@@ -3,15 +3,14 @@ import { afterAll, beforeAll } from 'vitest';
 import { openNodeGpu } from '../../cli/node-adapter.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { openDevice, type EngineDevice } from '../../src/runtime/device.ts';
-import type { ScheduleLimits } from '../../src/scheduler/schedule.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import type { Weights } from '../../src/weights/weights.ts';
-import { runGraph } from './run-graph.ts';
+import { runGraph, type RunGraphOptions } from './run-graph.ts';
 
 export interface TestGpu {
   readonly engine: EngineDevice;
   /** See `runGraph`. */
-  run(graph: Graph, weights: Weights, input: Tensor, limits?: Partial<ScheduleLimits>): Promise<Tensor>;
+  run(graph: Graph, weights: Weights, input: Tensor, options?: RunGraphOptions): Promise<Tensor>;
 }
 
 /** Opens the device; fails loudly where there is no adapter. Call at the top of a test file. */

@@ -9,24 +9,30 @@ import { withErrorScopes, type EngineDevice } from '../../src/runtime/device.ts'
 import { Executor } from '../../src/runtime/executor.ts';
 import { packActivation, unpackActivation } from '../../src/runtime/layout.ts';
 import { PipelineCache } from '../../src/runtime/pipelines.ts';
+import type { ScheduleName } from '../../src/scheduler/plan.ts';
 import { schedule, type ScheduleLimits } from '../../src/scheduler/schedule.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import type { Weights } from '../../src/weights/weights.ts';
 
+/** A schedule, and limits other than the device's to make the plan for. */
+export interface RunGraphOptions extends Partial<ScheduleLimits> {
+  readonly schedule?: ScheduleName;
+}
+
 const caches = new WeakMap<GPUDevice, PipelineCache>();
 
-/** Runs a graph on `[N, C, H, W]`. `limits` overrides what the plan is made for. */
+/** Runs a graph on `[N, C, H, W]`, by the optimized schedule unless another is named. */
 export async function runGraph(
   engine: EngineDevice,
   graph: Graph,
   weights: Weights,
   input: Tensor,
-  limits: Partial<ScheduleLimits> = {},
+  { schedule: name, ...limits }: RunGraphOptions = {},
 ): Promise<Tensor> {
   const { device } = engine;
   const pipelines = caches.get(device) ?? new PipelineCache(device);
   caches.set(device, pipelines);
-  const plan = schedule(graph, { ...limitsOf(engine), ...limits });
+  const plan = schedule(graph, { ...limitsOf(engine), ...limits }, name);
   const constants = new ConstantStore(device, weights);
   let executor: Executor | undefined;
   try {

@@ -1,0 +1,23 @@
+/** Every schedule computes the same as the CPU reference, on graphs made to confuse the passes. */
+import { describe, test } from 'vitest';
+import { graphParams, shapeOf } from '../../src/graph/graph.ts';
+import { runReference, toTensor } from '../../src/reference/run.ts';
+import { schedules } from '../../src/scheduler/plan.ts';
+import { seededWeights } from '../../src/weights/seeded.ts';
+import { expectClose } from '../support/compare.ts';
+import { useGpu } from '../support/gpu.ts';
+import { distinctValues } from '../support/random.ts';
+import { orderedGraphs } from './ordered-graphs.ts';
+
+const gpu = useGpu();
+
+describe.each(Object.entries(orderedGraphs()))('%s', (_, { graph }) => {
+  test.each(schedules)('schedule %s', async (schedule) => {
+    const { n, h, w, c } = shapeOf(graph, graph.input);
+    const input = { shape: [n, c, h, w], data: distinctValues(n * c * h * w, 3) };
+    const weights = seededWeights(graphParams(graph), 11);
+    const expected = toTensor(runReference(graph, weights, input).get(graph.output)!);
+    const actual = await gpu.run(graph, weights, input, { schedule });
+    expectClose(actual.data, expected.data, { relativeL2: 1e-6 });
+  });
+});
