@@ -11,7 +11,7 @@ import { nativeInputSize, type NetworkOptions } from '../src/models/network.ts';
 import { runReference, toTensor } from '../src/reference/run.ts';
 import type { DeviceOptions } from '../src/runtime/device.ts';
 import { createSession, type Session } from '../src/runtime/session.ts';
-import { summarizePlan } from '../src/scheduler/plan.ts';
+import { summarizePlan, type ScheduleName } from '../src/scheduler/plan.ts';
 import { elementCount, type Tensor } from '../src/tensor/tensor.ts';
 import { seededUniform } from '../src/weights/seeded.ts';
 import type { BenchReport, BenchResult, LoadTimes } from './report.ts';
@@ -37,6 +37,8 @@ export interface BenchOptions extends DeviceOptions {
   readonly runs?: number;
   /** Of weights and input. Default 1. */
   readonly seed?: number;
+  /** Default `optimized`. */
+  readonly schedule?: ScheduleName;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: BenchProgress) => void;
   /** Goes into the report as it is: versions of what the engine runs on. */
@@ -78,7 +80,7 @@ interface Entrant {
  * @throws invalid-argument for bad options; aborted; whatever `createSession` and `run` throw.
  */
 export async function runBenchmark(options: BenchOptions): Promise<BenchReport> {
-  const { networks, runs = 10, batch = 1, seed = 1, signal, onProgress, versions = {} } = options;
+  const { networks, runs = 10, batch = 1, seed = 1, schedule = 'optimized', signal, onProgress, versions = {} } = options;
   if (networks.length === 0) throw new CompConvError('invalid-argument', 'benchmark: there is no network to measure');
   if (!(Number.isInteger(runs) && runs >= 1))
     throw new CompConvError('invalid-argument', `benchmark: runs must be at least 1, got ${runs}`);
@@ -108,7 +110,7 @@ export async function runBenchmark(options: BenchOptions): Promise<BenchReport> 
         await measure(entrant);
       }
     }
-    return report(entrants, { versions, seed, runs, verifySize });
+    return report(entrants, { versions, seed, runs, schedule, verifySize });
   } finally {
     for (const { session } of entrants) session.dispose();
   }
@@ -116,7 +118,7 @@ export async function runBenchmark(options: BenchOptions): Promise<BenchReport> 
 
 /** Loads a network and runs it once, which is timed. */
 async function enter(label: string, model: Model, seed: number, options: BenchOptions): Promise<Entrant> {
-  const { device, adapter, gpu, powerPreference, signal } = options;
+  const { device, adapter, gpu, powerPreference, signal, schedule } = options;
   const input = seededInput(model, seed);
   const start = performance.now();
   const last = { upload: 0, compile: 0 };
@@ -126,6 +128,7 @@ async function enter(label: string, model: Model, seed: number, options: BenchOp
     ...(gpu && { gpu }),
     ...(powerPreference && { powerPreference }),
     ...(signal && { signal }),
+    ...(schedule && { schedule }),
     onProgress: ({ phase }) => (last[phase] = performance.now() - start),
   });
   try {
@@ -194,7 +197,7 @@ async function measure(entrant: Entrant): Promise<void> {
 
 function report(
   entrants: readonly Entrant[],
-  { versions, seed, runs, verifySize }: Pick<BenchReport, 'versions' | 'seed' | 'runs' | 'verifySize'>,
+  { versions, seed, runs, schedule, verifySize }: Pick<BenchReport, 'versions' | 'seed' | 'runs' | 'schedule' | 'verifySize'>,
 ): BenchReport {
   const results: BenchResult[] = [];
   for (const entrant of entrants) results.push(result(entrant, results[0]));
@@ -206,6 +209,7 @@ function report(
     inputShape: entrants[0].input.shape,
     seed,
     runs,
+    schedule,
     verifySize,
     verifyTolerance: VERIFY_TOLERANCE,
     networks: results,

@@ -1,5 +1,6 @@
 /** What a benchmark reports: plain data with units in the names, fit for JSON. `harness.ts` makes it. */
 import type { NetworkOptions } from '../src/models/network.ts';
+import type { ScheduleName } from '../src/scheduler/plan.ts';
 import type { Summary } from './statistics.ts';
 
 /** From nothing to the first result. Upload and compilation go on at the same time, so they overlap. */
@@ -54,6 +55,7 @@ export interface BenchReport {
   readonly inputShape: readonly number[];
   readonly seed: number;
   readonly runs: number;
+  readonly schedule: ScheduleName;
   /** Height and width of the input that the networks were verified on. */
   readonly verifySize: number;
   readonly verifyTolerance: number;

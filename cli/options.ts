@@ -8,6 +8,7 @@ import { CompConvError } from '../src/errors.ts';
 import type { Graph } from '../src/graph/graph.ts';
 import { loadModel, type Model } from '../src/models/load-model.ts';
 import { architectures, createNetwork, type InputSize, type NetworkOptions } from '../src/models/network.ts';
+import { schedules, type ScheduleName } from '../src/scheduler/plan.ts';
 import { naming } from './failure.ts';
 import { readBytes, readDepths } from './files.ts';
 
@@ -84,6 +85,15 @@ export function addSizeOptions(command: Command): Command {
   return command
     .option('--size <n>', 'height and width of the input (default: what the network was made for)', integer())
     .option('--batch <n>', 'images in the input (default: 1)', integer());
+}
+
+export interface ScheduleFlags {
+  readonly schedule?: ScheduleName;
+}
+
+export function addScheduleOption(command: Command): Command {
+  const option = new Option('--schedule <name>', 'how the network becomes dispatches; reference fuses epilogues only');
+  return command.addOption(option.choices(schedules).default('optimized'));
 }
 
 export function addJsonOption(command: Command): Command {

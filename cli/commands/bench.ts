@@ -12,13 +12,15 @@ import {
   integer,
   networkOptions,
   seed,
+  addScheduleOption,
   type NetworkFlags,
+  type ScheduleFlags,
   type SizeFlags,
 } from '../options.ts';
 import { count, milliseconds, print, printJson, ProgressLine, table } from '../report.ts';
 import { engineVersion, packageVersion } from '../versions.ts';
 
-export interface BenchFlags extends NetworkFlags, SizeFlags {
+export interface BenchFlags extends NetworkFlags, SizeFlags, ScheduleFlags {
   readonly arch: string;
   readonly runs: number;
   readonly seed: number;
@@ -43,7 +45,7 @@ export function addBenchOptions(command: Command, action: (flags: BenchFlags) =>
   addSizeOptions(command)
     .option('--runs <n>', 'measured runs of each network', integer(), 10)
     .option('--seed <n>', 'seed of weights and input', seed, 1);
-  addJsonOption(command);
+  addJsonOption(addScheduleOption(command));
   command.addHelpText(
     'after',
     `\nWithout --c0 and --depths, C_0 is ${DEFAULT_C0}. p90 is the smallest time that 90 % of the runs do not exceed.` +
@@ -100,6 +102,7 @@ export async function benchOptions(flags: BenchFlags): Promise<BenchOptions> {
     seed: seedValue,
     ...(size !== undefined && { size }),
     ...(batch !== undefined && { batch }),
+    ...(flags.schedule && { schedule: flags.schedule }),
   };
 }
 
@@ -127,6 +130,7 @@ function benchText({
   inputShape,
   seed: seedValue,
   runs,
+  schedule,
   verifySize,
   networks,
 }: BenchReport): string[] {
@@ -138,7 +142,7 @@ function benchText({
     `versions  ${Object.entries(versions)
       .map(([name, version]) => `${name} ${version || 'none'}`)
       .join(', ')}`,
-    `input     [${inputShape.join(', ')}], ${runs} runs in turns, seed ${seedValue}`,
+    `input     [${inputShape.join(', ')}], ${runs} runs in turns, seed ${seedValue}, schedule ${schedule}`,
     '',
     ...table(
       [

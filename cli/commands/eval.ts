@@ -11,10 +11,18 @@ import { summarizePlan } from '../../src/scheduler/plan.ts';
 import { formatShape, type Tensor } from '../../src/tensor/tensor.ts';
 import type { IdxArray } from '../../src/vision/idx.ts';
 import { readIdx } from '../files.ts';
-import { addJsonOption, addNetworkOptions, integer, loadWeights, type NetworkFlags } from '../options.ts';
+import {
+  addJsonOption,
+  addNetworkOptions,
+  addScheduleOption,
+  integer,
+  loadWeights,
+  type NetworkFlags,
+  type ScheduleFlags,
+} from '../options.ts';
 import { count, milliseconds, percent, print, printJson, ProgressLine } from '../report.ts';
 
-interface EvalFlags extends NetworkFlags {
+interface EvalFlags extends NetworkFlags, ScheduleFlags {
   readonly weights: string;
   readonly images: string;
   readonly labels: string;
@@ -47,7 +55,7 @@ export function addEvalCommand(program: Command, signal: AbortSignal): void {
     .requiredOption('--labels <file>', 'labels, IDX [N] of bytes, gzipped or not')
     .option('--limit <n>', 'only the first so many images', integer())
     .option('--batch <n>', 'images in one run', integer(), 100);
-  addJsonOption(addNetworkOptions(command));
+  addJsonOption(addScheduleOption(addNetworkOptions(command)));
   command.addHelpText(
     'after',
     '\nExample:\n  compconv eval --weights fashion-mnist-compconv.safetensors --images t10k-images-idx3-ubyte.gz \\\n' +
@@ -67,7 +75,7 @@ async function runEval(flags: EvalFlags, signal: AbortSignal): Promise<void> {
   const batch = Math.min(flags.batch, data.total);
   const graph = withInputShape(model.graph, { n: batch, h, w, c: 1 });
   const { gpu } = await openNodeGpu();
-  const session = await createSession({ ...model, graph }, { gpu, signal });
+  const session = await createSession({ ...model, graph }, { gpu, signal, ...(flags.schedule && { schedule: flags.schedule }) });
   try {
     let correct = 0;
     let latencyMs = 0;

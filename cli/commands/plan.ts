@@ -3,18 +3,20 @@
 import type { Command } from 'commander';
 import type { Dispatch } from '../../src/kernels/kernel.ts';
 import { printPlan, summarizePlan, type Plan } from '../../src/scheduler/plan.ts';
-import { schedule } from '../../src/scheduler/schedule.ts';
+import { DEFAULT_LIMITS, schedule } from '../../src/scheduler/schedule.ts';
 import {
   addJsonOption,
   addNetworkOptions,
   addSizeOptions,
   loadGraph,
+  addScheduleOption,
   type NetworkFlags,
+  type ScheduleFlags,
   type SizeFlags,
 } from '../options.ts';
 import { printJson } from '../report.ts';
 
-interface PlanFlags extends NetworkFlags, SizeFlags {
+interface PlanFlags extends NetworkFlags, SizeFlags, ScheduleFlags {
   readonly weights?: string;
   readonly json?: boolean;
 }
@@ -29,7 +31,7 @@ export function addPlanCommand(program: Command): void {
     '--weights <file>',
     'take the network from the metadata of this .safetensors file; flags win',
   );
-  addJsonOption(addSizeOptions(command));
+  addJsonOption(addScheduleOption(addSizeOptions(command)));
   command.addHelpText(
     'after',
     '\nExamples:\n  compconv plan --arch resnet18 --c0 64\n  compconv plan --arch vgg16 --plain --size 64 --json',
@@ -39,7 +41,7 @@ export function addPlanCommand(program: Command): void {
 
 async function runPlan(flags: PlanFlags): Promise<void> {
   const { graph } = await loadGraph(flags);
-  const plan = schedule(graph);
+  const plan = schedule(graph, DEFAULT_LIMITS, flags.schedule);
   if (!flags.json) {
     process.stdout.write(printPlan(plan));
     return;

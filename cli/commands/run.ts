@@ -19,11 +19,13 @@ import {
   integer,
   loadWeights,
   seed,
+  addScheduleOption,
   type NetworkFlags,
+  type ScheduleFlags,
 } from '../options.ts';
 import { count, milliseconds, percent, print, printJson, ProgressLine } from '../report.ts';
 
-interface RunFlags extends NetworkFlags {
+interface RunFlags extends NetworkFlags, ScheduleFlags {
   readonly weights?: string;
   readonly seed?: number;
   readonly input?: string;
@@ -63,7 +65,7 @@ export function addRunCommand(program: Command, signal: AbortSignal): void {
     )
     .option('--output <file>', 'write a .safetensors file of one tensor "logits", f32 [N, classes]')
     .option('--top <k>', 'how many classes to print', integer(), 5);
-  addJsonOption(addNetworkOptions(command));
+  addJsonOption(addScheduleOption(addNetworkOptions(command)));
   command.addHelpText(
     'after',
     '\nExamples:\n  compconv run --weights model.safetensors photo.jpg --top 3\n' +
@@ -89,6 +91,7 @@ async function run(images: readonly string[], flags: RunFlags, signal: AbortSign
   const session = await createSession(model, {
     gpu,
     signal,
+    ...(flags.schedule && { schedule: flags.schedule }),
     onProgress: ({ phase, done, total }) =>
       progress.update(`${phase} ${Math.round((100 * done) / Math.max(total, 1))} %`),
   });
