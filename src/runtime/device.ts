@@ -81,7 +81,7 @@ async function requestAdapter({ gpu, powerPreference = 'high-performance' }: Dev
   return adapter;
 }
 
-function wrapDevice(device: GPUDevice, owned: boolean, info: GPUAdapterInfo = device.adapterInfo): EngineDevice {
+function wrapDevice(device: GPUDevice, owned: boolean, info: Partial<GPUAdapterInfo> = device.adapterInfo ?? {}): EngineDevice {
   const lost = device.lost.then((reason): never => {
     throw new CompConvError('device-lost', `the GPU device was lost (${reason.reason}): ${reason.message}; create a new session`);
   });
@@ -91,8 +91,8 @@ function wrapDevice(device: GPUDevice, owned: boolean, info: GPUAdapterInfo = de
     adapter: {
       name: describeAdapter(info),
       isSoftware: isSoftwareAdapter(info),
-      vendor: info.vendor,
-      architecture: info.architecture,
+      vendor: info.vendor ?? '',
+      architecture: info.architecture ?? '',
       features: [...device.features].sort(),
     },
     limits: device.limits,
