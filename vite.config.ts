@@ -1,6 +1,6 @@
 /**
- * Vite and Vitest. `vite` serves and builds the pages (`dist/page`), `vite build --mode cli` builds the command line
- * into one file (`dist/cli.mjs`), and the tests fall into three projects by what they need.
+ * Vite and Vitest. `vite` serves and builds the pages (`dist/page`), `vite build --mode lib` builds the library
+ * (`dist/index.mjs`), `vite build --mode cli` the command line, each into one file (`dist/cli.mjs`), and the tests fall into three projects by what they need.
  */
 
 import { existsSync } from 'node:fs';
@@ -16,7 +16,7 @@ export default defineConfig(({ mode }) => ({
   // Found beforehand: a dependency discovered later reloads the page, in the middle of a test.
   optimizeDeps: { include: ['wgpu-matrix'] },
   ...(mode === 'cli' ? { ssr: { noExternal: true, external: ['webgpu', 'sharp'] } } : {}),
-  build: mode === 'cli' ? cliBuild() : pageBuild(),
+  build: mode === 'cli' ? cliBuild() : mode === 'lib' ? libraryBuild() : pageBuild(),
   test: {
     projects: [
       {
@@ -43,6 +43,17 @@ function pageBuild() {
     outDir: 'dist/page',
     emptyOutDir: true,
     rolldownOptions: { input: ['index.html', 'bench/index.html'].filter((path) => existsSync(path)) },
+  };
+}
+
+function libraryBuild() {
+  return {
+    target: 'es2022',
+    lib: { entry: 'src/index.ts', formats: ['es' as const], fileName: () => 'index.mjs' },
+    outDir: 'dist',
+    emptyOutDir: false,
+    copyPublicDir: false,
+    rolldownOptions: { external: ['wgpu-matrix'] },
   };
 }
 

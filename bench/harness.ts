@@ -6,7 +6,7 @@
  */
 import { CompConvError, throwIfAborted } from '../src/errors.ts';
 import { shapeOf, withInputShape } from '../src/graph/graph.ts';
-import { seededModel, type Model } from '../src/models/load-model.ts';
+import { seededModel, type NetworkModel } from '../src/models/load-model.ts';
 import { nativeInputSize, type NetworkOptions } from '../src/models/network.ts';
 import { runReference, toTensor } from '../src/reference/run.ts';
 import type { DeviceOptions } from '../src/runtime/device.ts';
@@ -62,7 +62,7 @@ const MAX_WARM_UP_RUNS = 5;
 
 interface Entrant {
   readonly label: string;
-  readonly model: Model;
+  readonly model: NetworkModel;
   readonly session: Session;
   readonly input: Tensor;
   /** First output for `input`, which every later one must repeat. */
@@ -117,7 +117,7 @@ export async function runBenchmark(options: BenchOptions): Promise<BenchReport> 
 }
 
 /** Loads a network and runs it once, which is timed. */
-async function enter(label: string, model: Model, seed: number, options: BenchOptions): Promise<Entrant> {
+async function enter(label: string, model: NetworkModel, seed: number, options: BenchOptions): Promise<Entrant> {
   const { device, adapter, gpu, powerPreference, signal, schedule } = options;
   const input = seededInput(model, seed);
   const start = performance.now();
@@ -149,7 +149,7 @@ async function enter(label: string, model: Model, seed: number, options: BenchOp
   }
 }
 
-function seededInput({ graph }: Model, seed: number): Tensor {
+function seededInput({ graph }: NetworkModel, seed: number): Tensor {
   const { n, h, w, c } = shapeOf(graph, graph.input);
   const shape = [n, c, h, w];
   return { shape, data: seededUniform(seed, 'input', elementCount(shape), -1, 1) };

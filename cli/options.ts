@@ -6,7 +6,7 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { CompConvError } from '../src/errors.ts';
 import type { Graph } from '../src/graph/graph.ts';
-import { loadModel, type Model } from '../src/models/load-model.ts';
+import { loadModel, type NetworkModel } from '../src/models/load-model.ts';
 import { architectures, createNetwork, type InputSize, type NetworkOptions } from '../src/models/network.ts';
 import { schedules, type ScheduleName } from '../src/scheduler/plan.ts';
 import { naming } from './failure.ts';
@@ -124,11 +124,15 @@ export async function completeNetworkOptions(flags: NetworkFlags): Promise<Netwo
   if (options.arch === undefined) {
     throw new CompConvError('invalid-argument', 'which network? Give --arch, or --weights with a file that says it');
   }
+  const { c0, depths, inner, shuffleGroups } = options;
+  if (c0 === undefined && depths === undefined && (inner !== undefined || shuffleGroups !== undefined)) {
+    throw new CompConvError('invalid-argument', '--inner and --shuffle-groups are of CompConv: give --c0 or --depths too');
+  }
   return options as NetworkOptions;
 }
 
 /** A model from a file; flags win over its metadata. @throws io, invalid-file, invalid-weights, invalid-argument */
-export async function loadWeights(path: string, flags: NetworkFlags, input: InputSize = {}): Promise<Model> {
+export async function loadWeights(path: string, flags: NetworkFlags, input: InputSize = {}): Promise<NetworkModel> {
   const network = await networkOptions(flags);
   const bytes = await readBytes(path);
   return naming(path, () => loadModel(bytes, { network, plain: flags.plain ?? false, input }));

@@ -45,7 +45,7 @@ export class ProgressLine {
   readonly #watched = process.stderr.isTTY === true;
 
   update(text: string): void {
-    if (this.#watched) process.stderr.write(`\r\x1b[K${text.slice(0, (process.stderr.columns ?? 80) - 1)}`);
+    if (this.#watched) process.stderr.write(`\r\x1b[K${text.slice(0, (process.stderr.columns || 80) - 1)}`);
   }
 
   clear(): void {

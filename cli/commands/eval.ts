@@ -5,7 +5,7 @@ import { openNodeGpu } from '../node-adapter.ts';
 import { CompConvError, throwIfAborted } from '../../src/errors.ts';
 import { networkCost } from '../../src/graph/cost.ts';
 import { shapeOf, withInputShape } from '../../src/graph/graph.ts';
-import type { Model } from '../../src/models/load-model.ts';
+import type { NetworkModel } from '../../src/models/load-model.ts';
 import { createSession } from '../../src/runtime/session.ts';
 import { summarizePlan } from '../../src/scheduler/plan.ts';
 import { formatShape, type Tensor } from '../../src/tensor/tensor.ts';
@@ -149,7 +149,7 @@ async function readDataSet({ images: imagesPath, labels: labelsPath, limit = Inf
 }
 
 /** @throws invalid-argument for images that would have to be resized or coloured first. */
-function checkFit({ graph, preprocess }: Model, h: number, w: number): void {
+function checkFit({ graph, preprocess }: NetworkModel, h: number, w: number): void {
   const { c } = shapeOf(graph, graph.input);
   const side = preprocess.crop ?? preprocess.size;
   if (c !== 1 || preprocess.color !== 'gray') {
@@ -167,7 +167,7 @@ function checkFit({ graph, preprocess }: Model, h: number, w: number): void {
 }
 
 /** Images `begin` to `end` as `[N, 1, H, W]`: `(pixel / 255 - mean) / std`. */
-function normalised({ preprocess }: Model, images: IdxArray, begin: number, end: number): Tensor {
+function normalised({ preprocess }: NetworkModel, images: IdxArray, begin: number, end: number): Tensor {
   const [, h, w] = images.shape;
   const [[mean], [std]] = [preprocess.mean, preprocess.std];
   const pixels = images.data.subarray(begin * h * w, end * h * w);

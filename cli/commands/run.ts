@@ -4,7 +4,7 @@ import { Option, type Command } from 'commander';
 import { openNodeGpu } from '../node-adapter.ts';
 import { CompConvError, throwIfAborted } from '../../src/errors.ts';
 import { shapeOf, withInputShape } from '../../src/graph/graph.ts';
-import { seededModel, type Model } from '../../src/models/load-model.ts';
+import { seededModel, type NetworkModel } from '../../src/models/load-model.ts';
 import { createSession, type RunResult, type Session } from '../../src/runtime/session.ts';
 import { summarizePlan } from '../../src/scheduler/plan.ts';
 import { formatShape, type Tensor } from '../../src/tensor/tensor.ts';
@@ -124,13 +124,13 @@ async function run(images: readonly string[], flags: RunFlags, signal: AbortSign
   }
 }
 
-async function readModel(flags: RunFlags): Promise<Model> {
+async function readModel(flags: RunFlags): Promise<NetworkModel> {
   if (flags.weights !== undefined) return loadWeights(flags.weights, flags);
   return seededModel(await completeNetworkOptions(flags), flags.seed!);
 }
 
 /** The model for the size that will be run, so that no other one is prepared. */
-function sizedFor(model: Model, path: string | undefined, tensor: Tensor | undefined): Model {
+function sizedFor(model: NetworkModel, path: string | undefined, tensor: Tensor | undefined): NetworkModel {
   const { c } = shapeOf(model.graph, model.graph.input);
   if (!tensor) {
     const side = model.preprocess.crop ?? model.preprocess.size;

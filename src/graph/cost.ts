@@ -30,7 +30,7 @@ export interface LayerCost extends Cost {
   readonly op: OpName;
   /** Recursion depth of a CompConv layer. */
   readonly depth?: number;
-  /** `[N, H, W, C]` */
+  /** Shape of what it gives. */
   readonly output: ImageShape;
 }
 

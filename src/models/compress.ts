@@ -29,6 +29,9 @@ export interface CompConvOptions {
  */
 export function compress(graph: Graph, options: CompConvOptions): Graph {
   const { c0, depths = {}, shuffleGroups = 2, inner = 'linear', innerBias = false } = options;
+  if (c0 === undefined && options.depths === undefined) {
+    throw new CompConvError('invalid-argument', 'compress: give `c0` (32, 64, 128, ...) or `depths` (layer name to depth 0..3)');
+  }
   if (c0 !== undefined && !(Number.isFinite(c0) && c0 > 0)) {
     throw new CompConvError('invalid-argument', `c0 must be a positive number (32, 64, 128, ...), got ${c0}`);
   }

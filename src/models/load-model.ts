@@ -11,13 +11,20 @@ import type { Weights } from '../weights/weights.ts';
 import { createNetwork, nativeInputSize, parseNetworkOptions, type InputSize, type NetworkOptions } from './network.ts';
 import { IMAGENET_PREPROCESS, parsePreprocess, type Preprocess } from './preprocess.ts';
 
+/** What a session runs. One of your own is `{ graph, weights }`, with `preprocess` if it is to be shown images. */
 export interface Model {
   readonly graph: Graph;
   readonly weights: Weights;
+  /** How images become the input; without it only tensors can be run. */
+  readonly preprocess?: Preprocess;
+  /** Name of each class. */
+  readonly labels?: readonly string[];
+}
+
+/** A model of one of the known architectures. */
+export interface NetworkModel extends Model {
   readonly options: NetworkOptions;
   readonly preprocess: Preprocess;
-  /** Name of each class, where the file has them. */
-  readonly labels?: readonly string[];
 }
 
 export interface LoadOptions {
@@ -25,7 +32,7 @@ export interface LoadOptions {
   readonly network?: Partial<NetworkOptions>;
   /** Builds the plain network, whatever `c0` and `depths` the file names. */
   readonly plain?: boolean;
-  /** Default: what the file's preprocessing crops to. */
+  /** Default: height and width that the file's preprocessing crops to. */
   readonly input?: InputSize;
   readonly signal?: AbortSignal;
   /** Called while downloading; `totalBytes` is absent where the server does not tell. */
@@ -33,10 +40,10 @@ export interface LoadOptions {
 }
 
 /**
- * Loads a model from a `.safetensors` file: its address, its bytes, or a File or Blob.
+ * Loads a model from a `.safetensors` file: its address, its bytes (in Node: of `readFile`), or a File or Blob.
  * @throws io, invalid-file, invalid-weights (every missing and unexpected tensor is named), invalid-argument, aborted
  */
-export async function loadModel(source: string | URL | Uint8Array | ArrayBuffer | Blob, options: LoadOptions = {}): Promise<Model> {
+export async function loadModel(source: string | URL | Uint8Array | ArrayBuffer | Blob, options: LoadOptions = {}): Promise<NetworkModel> {
   const bytes = await readBytes(source, options);
   throwIfAborted(options.signal);
   const weights = parseSafetensors(bytes);
@@ -59,14 +66,16 @@ export async function loadModel(source: string | URL | Uint8Array | ArrayBuffer 
 }
 
 /** A model with made-up weights, the same for the same seed everywhere: for benchmarks and tests. @throws invalid-argument */
-export function seededModel(network: NetworkOptions, seed: number, input?: InputSize): Model {
+export function seededModel(network: NetworkOptions, seed: number, input?: InputSize): NetworkModel {
   const graph = createNetwork(network, input);
   return { graph, weights: seededWeights(graphParams(graph), seed), options: network, preprocess: defaultPreprocess(network) };
 }
 
 function resolveOptions(fromFile: NetworkOptions | undefined, weights: Weights, { network, plain }: LoadOptions): NetworkOptions {
   const given = Object.fromEntries(Object.entries(network ?? {}).filter(([, value]) => value !== undefined));
-  const { c0, depths, ...others } = fromFile ?? ({} as Partial<NetworkOptions>);
+  // Another architecture than the file's has nothing to do with the file's other options.
+  const stored = 'arch' in given && given.arch !== fromFile?.arch ? undefined : fromFile;
+  const { c0, depths, ...others } = stored ?? ({} as Partial<NetworkOptions>);
   // `c0` and `depths` are one choice: a caller who makes it replaces the file's whole.
   const compression = plain || 'c0' in given || 'depths' in given ? {} : { c0, depths };
   const { arch, ...rest } = { ...others, ...compression, ...given, innerBias: hasInnerBias(weights) } as Partial<NetworkOptions>;
@@ -130,6 +139,6 @@ async function download(url: string | URL, { signal, onProgress }: LoadOptions):
   } catch (cause) {
     if (cause instanceof CompConvError) throw cause;
     throwIfAborted(signal);
-    throw new CompConvError('io', `${url}: could not be downloaded: ${(cause as Error).message}`, { cause });
+    throw new CompConvError('io', `${url}: could not be downloaded: ${(cause as Error).message}; of a local file pass the bytes`, { cause });
   }
 }

@@ -28,6 +28,7 @@ export interface InputSize {
   readonly batch?: number;
   /** Default 224, or 28 for `resnet_small14`. */
   readonly height?: number;
+  /** Default the height. */
   readonly width?: number;
 }
 

@@ -3,7 +3,7 @@ import { createSession, loadModel, networkCost, summarizePlan } from '../index.t
 import type {
   Classification,
   ImageSource,
-  Model,
+  NetworkModel,
   NetworkCost,
   PlanSummary,
   Session,
@@ -21,7 +21,7 @@ export interface LoadedNetwork {
   readonly title: string;
   readonly fileName: string;
   readonly fileBytes: number;
-  readonly model: Model;
+  readonly model: NetworkModel;
   readonly cost: NetworkCost;
 }
 

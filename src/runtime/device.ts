@@ -42,7 +42,7 @@ export interface EngineDevice {
 
 /** Limits worth asking for beyond the defaults; each is requested as high as the adapter has it. */
 const USEFUL_LIMITS = ['maxBufferSize', 'maxStorageBufferBindingSize', 'maxStorageBuffersPerShaderStage', 'maxTextureDimension2D'] as const;
-const USEFUL_FEATURES: readonly GPUFeatureName[] = ['timestamp-query', 'shader-f16', 'subgroups'];
+const USEFUL_FEATURES: readonly GPUFeatureName[] = ['timestamp-query'];
 
 /** Opens a device. @throws webgpu-unavailable where there is no WebGPU or no adapter. */
 export async function openDevice(options: DeviceOptions = {}): Promise<EngineDevice> {
@@ -75,7 +75,8 @@ async function requestAdapter({ gpu, powerPreference = 'high-performance' }: Dev
   if (!adapter) {
     throw new CompConvError(
       'webgpu-unavailable',
-      'WebGPU is there but offers no adapter: update the graphics driver, or enable hardware acceleration in the browser',
+      'WebGPU is there but offers no adapter: update the graphics driver, or enable hardware acceleration in the browser; ' +
+        'in Node a Vulkan driver must be installed (Mesa 24 or newer has one for the processor)',
     );
   }
   return adapter;

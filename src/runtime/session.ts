@@ -23,7 +23,7 @@ import { packActivation, unpackActivation } from './layout.ts';
 import { PipelineCache } from './pipelines.ts';
 import { PassTimer } from './timing.ts';
 
-/** What `createSession` is doing; `done` of `total`, in bytes or pipelines. */
+/** What `createSession` is doing; `done` of `total`, in bytes or pipelines. Upload and compilation go on at the same time. */
 export interface SessionProgress {
   readonly phase: 'upload' | 'compile';
   readonly done: number;
@@ -31,7 +31,7 @@ export interface SessionProgress {
 }
 
 export interface SessionOptions extends DeviceOptions {
-  /** Default `optimized`. */
+  /** How the network becomes dispatches: `optimized`, the default, or `reference`, which fuses epilogues only. */
   readonly schedule?: ScheduleName;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: SessionProgress) => void;
@@ -115,8 +115,8 @@ export class Session {
 
   /**
    * Runs the network. Runs that come at the same time wait for each other.
-   * @returns logits `[N, classes]`
-   * @throws invalid-argument for an input that does not fit; device-lost, gpu-validation, out-of-memory, disposed
+   * @returns the output: logits `[N, classes]`, or `[N, C, H, W]` of a network that does not end in a vector
+   * @throws invalid-argument, invalid-graph, limit-exceeded for an input that does not fit; device-lost, gpu-validation, out-of-memory, disposed
    */
   async run(input: SessionInput, options: RunOptions = {}): Promise<Tensor> {
     return (await this.#enqueue(input, options, false)).output;
@@ -176,6 +176,8 @@ export class Session {
     const shape = this.#shapeOfInput(input);
     const executor = await this.#prepare(shape);
     const { device } = this.#engine;
+    // Compiled once, and no part of how long a run takes.
+    if (!isTensor(input)) this.#preprocessor ??= await ImagePreprocessor.create(device);
     const start = performance.now();
     const images = isTensor(input) ? undefined : await this.#uploadImages(imagesOf(input), options, executor);
     this.#throwIfDisposed();
@@ -236,8 +238,11 @@ export class Session {
   }
 
   async #uploadImages(images: readonly ImageSource[], options: RunOptions, executor: Executor) {
-    this.#preprocessor ??= await ImagePreprocessor.create(this.#engine.device);
-    return this.#preprocessor.prepare(images, this.model.preprocess, executor.inputShape, executor.input, options);
+    const { preprocess } = this.model;
+    if (!preprocess) {
+      throw new CompConvError('invalid-argument', `${this.graph.name}: the model has no \`preprocess\`, so it takes tensors only, not images`);
+    }
+    return this.#preprocessor!.prepare(images, preprocess, executor.inputShape, executor.input, options);
   }
 
   #shapeOfInput(input: SessionInput): ImageShape {
@@ -257,7 +262,7 @@ export class Session {
 
 /**
  * Puts a model on the GPU: uploads its weights, compiles its kernels, allocates its activations.
- * @throws webgpu-unavailable, limit-exceeded (before anything runs), gpu-validation, out-of-memory, device-lost, aborted
+ * @throws webgpu-unavailable, invalid-argument, limit-exceeded (before anything runs), gpu-validation, out-of-memory, device-lost, aborted
  */
 export function createSession(model: Model, options?: SessionOptions): Promise<Session> {
   return Session.create(model, options);

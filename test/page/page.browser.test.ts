@@ -13,7 +13,7 @@ import sharp from 'sharp';
 import { build } from 'vite';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { networkCost } from '../../src/graph/cost.ts';
-import { loadModel, type Model } from '../../src/models/load-model.ts';
+import { loadModel, type NetworkModel } from '../../src/models/load-model.ts';
 import { describeFinding } from '../../src/page/finding.ts';
 import { runReference, toTensor } from '../../src/reference/run.ts';
 import { tensor } from '../../src/tensor/tensor.ts';
@@ -33,7 +33,7 @@ interface SampleList {
 let chromium: TestBrowser | undefined;
 let site: TestPage | undefined;
 let list: SampleList;
-let models: Record<(typeof NETWORKS)[number], Model>;
+let models: Record<(typeof NETWORKS)[number], NetworkModel>;
 const contexts: BrowserContext[] = [];
 
 beforeAll(async () => {
@@ -108,7 +108,7 @@ async function give(page: Page, how: 'drop' | 'paste', name: string, type: strin
 }
 
 /** What the CPU reference answers, from the picture's own pixels. */
-async function expectedLabel(model: Model, file: string): Promise<string> {
+async function expectedLabel(model: NetworkModel, file: string): Promise<string> {
   const { data, info } = await sharp(imagePath(file)).toColourspace('b-w').raw().toBuffer({ resolveWithObject: true });
   expect([info.width, info.height, info.channels]).toEqual([28, 28, 1]);
   const [mean, std] = [model.preprocess.mean[0], model.preprocess.std[0]];

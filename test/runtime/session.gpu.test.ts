@@ -4,9 +4,13 @@ import { readFileSync } from 'node:fs';
 import { openNodeGpu } from '../../cli/node-adapter.ts';
 import {
   CompConvError,
+  compress,
   createSession,
+  GraphBuilder,
+  graphParams,
   loadModel,
   seededModel,
+  seededWeights,
   writeSafetensors,
   type Model,
   type Session,
@@ -114,6 +118,21 @@ describe('images', () => {
     const flipped = await session.run({ width: 28, height: 28, data: pixels }, { flip: true });
     expect([...flipped.data]).toEqual([...(await session.run({ width: 28, height: 28, data: mirrored })).data]);
     expect([...flipped.data]).not.toEqual([...(await session.run({ width: 28, height: 28, data: pixels })).data]);
+  });
+});
+
+describe('a network of one\'s own', () => {
+  test('runs tensors, and says that it cannot be shown images without a `preprocess`', async () => {
+    const g = new GraphBuilder();
+    const x = g.input({ n: 1, h: 9, w: 7, c: 3 });
+    g.linear('fc', g.avgPool('pool', g.relu('relu', g.batchNorm('bn', g.conv2d('conv', x, 22, { kernelSize: 3, padding: 1 }))), 1, 1), 5);
+    const graph = compress(g.build('tiny'), { depths: { conv: 1 } });
+    const model: Model = { graph, weights: seededWeights(graphParams(graph), 1) };
+    const session = await open(model);
+    const input = { shape: [1, 3, 9, 7], data: distinctValues(3 * 63, 1) };
+    expectClose((await session.run(input)).data, expected(model, input), { relativeL2: 1e-5 });
+    const pixels = new Uint8Array(9 * 7 * 4);
+    await expect(session.run({ width: 7, height: 9, data: pixels })).rejects.toThrow(/takes tensors only, not images/);
   });
 });
 
