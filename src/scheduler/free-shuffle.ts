@@ -9,6 +9,7 @@
 import type { ChannelOrder } from '../tensor/channel-layout.ts';
 import type { FusedOp } from '../kernels/fused-op.ts';
 import type { KernelAttrs } from '../kernels/kernels.ts';
+import { countReaders } from './readers.ts';
 
 type Op = FusedOp<KernelAttrs>;
 
@@ -32,10 +33,7 @@ export function freeShuffle(ops: readonly Op[], output: string): Op[] {
 
 /** Lets the concatenation in front of each shuffle compute the shuffle's value, in shuffled order, with its epilogue. */
 function dropShuffles(ops: readonly Op[], kept: ReadonlySet<string>): Op[] {
-  const readers = new Map<string, number>();
-  for (const { inputs, residual } of ops) {
-    for (const value of [...inputs, residual]) if (value !== undefined) readers.set(value, (readers.get(value) ?? 0) + 1);
-  }
+  const readers = countReaders(ops);
   const result = new Map<string, Op>();
   for (const op of ops) {
     const concat = op.attrs.op === 'channel-shuffle' && !kept.has(op.name) ? result.get(op.inputs[0]) : undefined;

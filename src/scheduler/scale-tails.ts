@@ -5,14 +5,12 @@
 import type { AffineTerm } from '../kernels/affine.ts';
 import type { FusedOp, JoinAttrs } from '../kernels/fused-op.ts';
 import type { KernelAttrs } from '../kernels/kernels.ts';
+import { countReaders } from './readers.ts';
 
 type Op = FusedOp<KernelAttrs>;
 
 export function scaleTails(ops: readonly Op[]): Op[] {
-  const readers = new Map<string, number>();
-  for (const { inputs, residual } of ops) {
-    for (const value of [...inputs, residual]) if (value !== undefined) readers.set(value, (readers.get(value) ?? 0) + 1);
-  }
+  const readers = countReaders(ops);
   const tails = new Map(ops.filter((op) => isScale(op) && readers.get(op.name) === 1).map((op) => [op.name, op]));
   const scaled = new Set<string>();
   const result = ops.map((op) => {
