@@ -90,15 +90,9 @@ export class Executor {
 
   /** Records the whole inference into one compute pass. */
   encode(encoder: GPUCommandEncoder, timestampWrites?: GPUComputePassTimestampWrites): void {
-    this.encodeRange(encoder, 0, this.#steps.length, timestampWrites);
-  }
-
-  /** Records dispatches `begin` to `end` into one pass; a profiler times them apart. */
-  encodeRange(encoder: GPUCommandEncoder, begin: number, end: number, timestampWrites?: GPUComputePassTimestampWrites): void {
     const pass = encoder.beginComputePass({ label: this.plan.name, ...(timestampWrites ? { timestampWrites } : {}) });
     let current: GPUComputePipeline | undefined;
-    for (let i = begin; i < end; i++) {
-      const { pipeline, bindGroup, dispatch } = this.#steps[i];
+    for (const { pipeline, bindGroup, dispatch } of this.#steps) {
       if (pipeline !== current) pass.setPipeline((current = pipeline));
       pass.setBindGroup(0, bindGroup);
       pass.dispatchWorkgroups(...dispatch.workgroups);
