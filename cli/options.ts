@@ -9,6 +9,7 @@ import type { Graph } from '../src/graph/graph.ts';
 import { loadModel, type NetworkModel } from '../src/models/load-model.ts';
 import { architectures, createNetwork, type InputSize, type NetworkOptions } from '../src/models/network.ts';
 import { schedules, type ScheduleName } from '../src/scheduler/plan.ts';
+import { passNames, type PassName, type ScheduleOptions } from '../src/scheduler/schedule.ts';
 import { naming } from './failure.ts';
 import { readBytes, readDepths } from './files.ts';
 
@@ -89,11 +90,18 @@ export function addSizeOptions(command: Command): Command {
 
 export interface ScheduleFlags {
   readonly schedule?: ScheduleName;
+  readonly without?: readonly PassName[];
 }
 
 export function addScheduleOption(command: Command): Command {
   const option = new Option('--schedule <name>', 'how the network becomes dispatches; reference fuses epilogues only');
-  return command.addOption(option.choices(schedules).default('optimized'));
+  const without = new Option('--without <pass...>', 'leave passes of the schedule out');
+  return command.addOption(option.choices(schedules).default('optimized')).addOption(without.choices(passNames));
+}
+
+/** The flags as the engine's options. */
+export function scheduleOptions({ schedule, without }: ScheduleFlags): ScheduleOptions {
+  return { ...(schedule && { schedule }), ...(without && { withoutPasses: without }) };
 }
 
 export function addJsonOption(command: Command): Command {

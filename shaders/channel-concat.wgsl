@@ -39,7 +39,7 @@ override RESIDUAL: bool = false;
 @group(0) @binding(4) var<storage, read> affine: array<vec4f>;
 @group(0) @binding(5) var<storage, read> residual: array<vec4f>;
 @group(0) @binding(6) var<storage, read_write> y: array<vec4f>;
-@group(0) @binding(7) var<uniform> sizes: Sizes;
+@group(0) @binding(8) var<uniform> sizes: Sizes;
 
 fn wholeVector(pixel: u32, c: u32) -> vec4f {
   if (INPUTS == 1 || c < sizes.end0) { return x0[pixel * sizes.vectors0 + c / 4]; }

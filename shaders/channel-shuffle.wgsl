@@ -26,7 +26,7 @@ override RESIDUAL: bool = false;
 @group(0) @binding(1) var<storage, read> affine: array<vec4f>;
 @group(0) @binding(2) var<storage, read> residual: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> y: array<vec4f>;
-@group(0) @binding(4) var<uniform> sizes: Sizes;
+@group(0) @binding(8) var<uniform> sizes: Sizes;
 
 fn next(source: vec2u) -> vec2u {
   return select(vec2u(source.x, source.y + 1), vec2u(source.x + 1, 0), source.y + 1 == sizes.groups);

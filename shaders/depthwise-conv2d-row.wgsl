@@ -1,4 +1,5 @@
-// depthwise-conv2d at stride 1, four neighbouring pixels of one row per invocation.
+// depthwise-conv2d at stride 1, four neighbouring pixels of one row per invocation. A store file (store.wgsl or
+// store-parts.wgsl) is appended.
 //
 // The same sum as depthwise-conv2d.wgsl, turned round: each input vec4 of a row is loaded once and added to all four
 // pixels that see it, while the weights move through four registers. A k x k filter so needs k (k + 3) loads of x for
@@ -6,8 +7,7 @@
 //
 //   x        [N, H, W, inVectors] vec4
 //   weights  [k, k, outVectors] vec4, 0 in the lanes past the last channel
-//   bias     [outVectors] vec4
-//   y, residual [N, OH, OW, outVectors] vec4
+//   params   begins with the bias: [outVectors] vec4
 
 struct Sizes {
   inHeight: u32,
@@ -16,30 +16,21 @@ struct Sizes {
   outHeight: u32,
   outWidth: u32,
   outVectors: u32,
+  pixels: u32,      // N OH OW
   rowTiles: u32,    // ceil(OW / 4)
   invocations: u32, // N OH rowTiles outVectors
   kernelSize: u32,
+  stride: u32,      // 1
   padding: u32,
-  relu: u32,
 }
-
-// Whether a residual is added. Fixed per pipeline: some adapters run both sides of a branch, loads included.
-override RESIDUAL: bool = false;
 
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
 @group(0) @binding(1) var<storage, read> weights: array<vec4f>;
-@group(0) @binding(2) var<storage, read> bias: array<vec4f>;
-@group(0) @binding(3) var<storage, read> residual: array<vec4f>;
-@group(0) @binding(4) var<storage, read_write> y: array<vec4f>;
-@group(0) @binding(5) var<uniform> sizes: Sizes;
+@group(0) @binding(8) var<uniform> sizes: Sizes;
 
-fn store(row: u32, ox: u32, vector: u32, sum: vec4f) {
-  if (ox >= sizes.outWidth) { return; }
-  let index = (row * sizes.outWidth + ox) * sizes.outVectors + vector;
-  var value = sum;
-  if (RESIDUAL) { value += residual[index]; }
-  if (sizes.relu != 0) { value = max(value, vec4f(0)); }
-  y[index] = value;
+fn storeInRow(row: u32, ox: u32, vector: u32, sum: vec4f, place: Place) {
+  // A tile may reach past the end of its row: what lies there is no pixel.
+  store(select(sizes.pixels, row * sizes.outWidth + ox, ox < sizes.outWidth), vector, sum, place);
 }
 
 @compute @workgroup_size(64)
@@ -55,7 +46,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let left = i32(ox) - i32(sizes.padding);
   let columns = sizes.kernelSize + 3;
 
-  let bias0 = bias[vector];
+  let bias0 = params[vector];
   var a0 = bias0;
   var a1 = bias0;
   var a2 = bias0;
@@ -85,8 +76,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       }
     }
   }
-  store(row, ox, vector, a0);
-  store(row, ox + 1, vector, a1);
-  store(row, ox + 2, vector, a2);
-  store(row, ox + 3, vector, a3);
+  let place = storesOf(vector);
+  storeInRow(row, ox, vector, a0, place);
+  storeInRow(row, ox + 1, vector, a1, place);
+  storeInRow(row, ox + 2, vector, a2, place);
+  storeInRow(row, ox + 3, vector, a3, place);
 }

@@ -1,12 +1,11 @@
-// depthwise-conv2d: one k x k filter per channel, on the first outVectors vec4s of each input pixel.
+// depthwise-conv2d: one k x k filter per channel, on the first outVectors vec4s of each input pixel. A store file (store.wgsl
+// or store-parts.wgsl) is appended.
 //
-//   y[n, oy, ox, c] = relu?(bias[c] + sum over ky, kx of x[n, oy s - p + ky, ox s - p + kx, c] w[ky, kx, c]
-//                           + residual[n, oy, ox, c])
+//   sum[n, oy, ox, c] = bias[c] + sum over ky, kx of x[n, oy s - p + ky, ox s - p + kx, c] w[ky, kx, c]
 //
 //   x        [N, H, W, inVectors] vec4
 //   weights  [k, k, outVectors] vec4, 0 in the lanes past the last channel
-//   bias     [outVectors] vec4
-//   y, residual [N, OH, OW, outVectors] vec4
+//   params   begins with the bias: [outVectors] vec4
 //
 // One invocation computes one vec4 of channels of one pixel.
 
@@ -17,28 +16,21 @@ struct Sizes {
   outHeight: u32,
   outWidth: u32,
   outVectors: u32,
-  outputs: u32, // N OH OW outVectors
+  pixels: u32, // N OH OW
   kernelSize: u32,
   stride: u32,
   padding: u32,
-  relu: u32,
 }
-
-// Whether a residual is added. Fixed per pipeline: some adapters run both sides of a branch, loads included.
-override RESIDUAL: bool = false;
 
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
 @group(0) @binding(1) var<storage, read> weights: array<vec4f>;
-@group(0) @binding(2) var<storage, read> bias: array<vec4f>;
-@group(0) @binding(3) var<storage, read> residual: array<vec4f>;
-@group(0) @binding(4) var<storage, read_write> y: array<vec4f>;
-@group(0) @binding(5) var<uniform> sizes: Sizes;
+@group(0) @binding(8) var<uniform> sizes: Sizes;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let index = (group.y * groups.x + group.x) * 64 + local;
-  if (index >= sizes.outputs) { return; }
   let pixel = index / sizes.outVectors;
+  if (pixel >= sizes.pixels) { return; }
   let vector = index - pixel * sizes.outVectors;
   let row = pixel / sizes.outWidth;
   let n = row / sizes.outHeight;
@@ -46,7 +38,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let top = i32((row - n * sizes.outHeight) * sizes.stride) - i32(sizes.padding);
   let left = i32((pixel - row * sizes.outWidth) * sizes.stride) - i32(sizes.padding);
 
-  var value = bias[vector];
+  var sum = params[vector];
   var w = vector;
   let kernelSize = i32(sizes.kernelSize);
   for (var ky = 0; ky < kernelSize; ky++) {
@@ -54,12 +46,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     for (var kx = 0; kx < kernelSize; kx++) {
       if (inRow && u32(left + kx) < sizes.inWidth) {
         let source = u32((image + top + ky) * i32(sizes.inWidth) + left + kx);
-        value += x[source * sizes.inVectors + vector] * weights[w];
+        sum += x[source * sizes.inVectors + vector] * weights[w];
       }
       w += sizes.outVectors;
     }
   }
-  if (RESIDUAL) { value += residual[index]; }
-  if (sizes.relu != 0) { value = max(value, vec4f(0)); }
-  y[index] = value;
+  store(pixel, vector, sum, storesOf(vector));
 }

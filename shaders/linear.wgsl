@@ -26,7 +26,7 @@ override RESIDUAL: bool = false;
 @group(0) @binding(2) var<storage, read> bias: array<vec4f>;
 @group(0) @binding(3) var<storage, read> residual: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> y: array<vec4f>;
-@group(0) @binding(5) var<uniform> sizes: Sizes;
+@group(0) @binding(8) var<uniform> sizes: Sizes;
 
 var<workgroup> partial: array<vec4f, 64>;
 

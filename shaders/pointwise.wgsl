@@ -21,7 +21,7 @@ override RESIDUAL: bool = false;
 @group(0) @binding(1) var<storage, read> affine: array<vec4f>;
 @group(0) @binding(2) var<storage, read> residual: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> y: array<vec4f>;
-@group(0) @binding(4) var<uniform> sizes: Sizes;
+@group(0) @binding(8) var<uniform> sizes: Sizes;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {

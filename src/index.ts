@@ -15,7 +15,7 @@ export { loadModel, seededModel, type LoadOptions, type Model, type NetworkModel
 export { parseSafetensors, writeSafetensors, type SafetensorsFile, type WritableDtype } from './weights/safetensors.ts';
 export { seededWeights } from './weights/seeded.ts';
 export type { Weights } from './weights/weights.ts';
-export { DEFAULT_LIMITS, schedule, type ScheduleLimits } from './scheduler/schedule.ts';
+export { DEFAULT_LIMITS, passNames, schedule, type PassName, type ScheduleLimits, type ScheduleOptions } from './scheduler/schedule.ts';
 export { printPlan, schedules, summarizePlan, type Plan, type ScheduleName, type PlanSummary } from './scheduler/plan.ts';
 export type { AdapterDescription, DeviceOptions } from './runtime/device.ts';
 export {

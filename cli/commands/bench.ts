@@ -13,6 +13,7 @@ import {
   networkOptions,
   seed,
   addScheduleOption,
+  scheduleOptions,
   type NetworkFlags,
   type ScheduleFlags,
   type SizeFlags,
@@ -102,7 +103,7 @@ export async function benchOptions(flags: BenchFlags): Promise<BenchOptions> {
     seed: seedValue,
     ...(size !== undefined && { size }),
     ...(batch !== undefined && { batch }),
-    ...(flags.schedule && { schedule: flags.schedule }),
+    ...scheduleOptions(flags),
   };
 }
 

@@ -15,6 +15,7 @@ import {
   addJsonOption,
   addNetworkOptions,
   addScheduleOption,
+  scheduleOptions,
   integer,
   loadWeights,
   type NetworkFlags,
@@ -75,7 +76,7 @@ async function runEval(flags: EvalFlags, signal: AbortSignal): Promise<void> {
   const batch = Math.min(flags.batch, data.total);
   const graph = withInputShape(model.graph, { n: batch, h, w, c: 1 });
   const { gpu } = await openNodeGpu();
-  const session = await createSession({ ...model, graph }, { gpu, signal, ...(flags.schedule && { schedule: flags.schedule }) });
+  const session = await createSession({ ...model, graph }, { gpu, signal, ...scheduleOptions(flags) });
   try {
     let correct = 0;
     let latencyMs = 0;

@@ -1,8 +1,9 @@
 /** `compconv plan`: every dispatch of an inference, for the limits that any WebGPU adapter has; no GPU needed. */
 
 import type { Command } from 'commander';
-import type { Dispatch } from '../../src/kernels/kernel.ts';
+import { valuesOf, type Dispatch } from '../../src/kernels/kernel.ts';
 import { printPlan, summarizePlan, type Plan } from '../../src/scheduler/plan.ts';
+import { printProgram } from '../../src/scheduler/program.ts';
 import { DEFAULT_LIMITS, schedule } from '../../src/scheduler/schedule.ts';
 import {
   addJsonOption,
@@ -10,6 +11,7 @@ import {
   addSizeOptions,
   loadGraph,
   addScheduleOption,
+  scheduleOptions,
   type NetworkFlags,
   type ScheduleFlags,
   type SizeFlags,
@@ -18,6 +20,7 @@ import { printJson } from '../report.ts';
 
 interface PlanFlags extends NetworkFlags, SizeFlags, ScheduleFlags {
   readonly weights?: string;
+  readonly passes?: boolean;
   readonly json?: boolean;
 }
 
@@ -31,6 +34,7 @@ export function addPlanCommand(program: Command): void {
     '--weights <file>',
     'take the network from the metadata of this .safetensors file; flags win',
   );
+  command.option('--passes', 'print the program before the first pass and after each one, then the plan');
   addJsonOption(addScheduleOption(addSizeOptions(command)));
   command.addHelpText(
     'after',
@@ -41,15 +45,21 @@ export function addPlanCommand(program: Command): void {
 
 async function runPlan(flags: PlanFlags): Promise<void> {
   const { graph } = await loadGraph(flags);
-  const plan = schedule(graph, DEFAULT_LIMITS, flags.schedule);
+  const passes: { pass: string; program: readonly string[] }[] = [];
+  const plan = schedule(graph, DEFAULT_LIMITS, {
+    ...scheduleOptions(flags),
+    ...(flags.passes && { onPass: (pass, program) => passes.push({ pass, program: printProgram(program) }) }),
+  });
   if (!flags.json) {
+    for (const { pass, program } of passes) process.stdout.write(`# ${pass}: ${program.length} lines\n${program.join('\n')}\n\n`);
     process.stdout.write(printPlan(plan));
     return;
   }
-  const { name, schedule: passes, input, output, dispatches } = plan;
+  const { name, input, output, dispatches } = plan;
   printJson({
     network: name,
-    schedule: passes,
+    schedule: plan.schedule,
+    ...(flags.passes && { passes }),
     input: { value: input, shape: shapeOf(plan, input) },
     output: { value: output, shape: shapeOf(plan, output) },
     ...summarizePlan(plan),
@@ -57,15 +67,15 @@ async function runPlan(flags: PlanFlags): Promise<void> {
   });
 }
 
-function describe(plan: Plan, { label, kernel, buffers, overrides, workgroups, macs }: Dispatch) {
-  const values = buffers.flatMap((ref) => ('value' in ref ? [ref.value] : []));
-  const output = values[values.length - 1];
-  const inputs = [...new Set(values.slice(0, -1))];
-  return { label, kernel: kernel.name, overrides, inputs, output, shape: shapeOf(plan, output), workgroups, macs };
+function describe(plan: Plan, dispatch: Dispatch) {
+  const { label, kernel, overrides, workgroups, macs } = dispatch;
+  const { read, written } = valuesOf(dispatch);
+  const outputs = written.map((value) => ({ value, shape: shapeOf(plan, value) }));
+  return { label, kernel: kernel.name, overrides, inputs: [...new Set(read)], outputs, workgroups, macs };
 }
 
 /** `[N, H, W, C]`, as the printed plan has it: the order in memory. */
 function shapeOf(plan: Plan, value: string): number[] {
-  const { n, h, w, c } = plan.shapes.get(value)!;
+  const { n, h, w, c } = plan.values.get(value)!.shape;
   return [n, h, w, c];
 }

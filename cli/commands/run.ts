@@ -20,6 +20,7 @@ import {
   loadWeights,
   seed,
   addScheduleOption,
+  scheduleOptions,
   type NetworkFlags,
   type ScheduleFlags,
 } from '../options.ts';
@@ -91,7 +92,7 @@ async function run(images: readonly string[], flags: RunFlags, signal: AbortSign
   const session = await createSession(model, {
     gpu,
     signal,
-    ...(flags.schedule && { schedule: flags.schedule }),
+    ...scheduleOptions(flags),
     onProgress: ({ phase, done, total }) =>
       progress.update(`${phase} ${Math.round((100 * done) / Math.max(total, 1))} %`),
   });

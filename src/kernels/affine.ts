@@ -2,7 +2,6 @@
  * Biases and BatchNorms as one scale and shift per channel, computed at load in float64 and folded into weights or
  * handed to an epilogue.
  */
-import { channelAt, type ChannelOrder } from '../tensor/channel-layout.ts';
 import type { Weights } from '../weights/weights.ts';
 
 export type AffineTerm =
@@ -10,8 +9,8 @@ export type AffineTerm =
   | { readonly kind: 'bias'; readonly param: string }
   /** The BatchNorm whose parameters are `<node>.weight`, `.bias`, `.running_mean`, `.running_var`. */
   | { readonly kind: 'batch-norm'; readonly node: string; readonly epsilon: number }
-  /** Multiplies a run of channels, as they lie in memory from `begin` on, by `<param>` `[count, 1, 1, 1]`. */
-  | { readonly kind: 'scale'; readonly param: string; readonly begin: number; readonly count: number; readonly order: ChannelOrder };
+  /** Multiplies some channels by `<param>` `[channels.length, 1, 1, 1]`. */
+  | { readonly kind: 'scale'; readonly param: string; readonly channels: readonly number[] };
 
 export interface Affine {
   readonly scale: Float64Array;
@@ -30,11 +29,10 @@ export function evaluateAffine(terms: readonly AffineTerm[], channels: number, w
     }
     if (term.kind === 'scale') {
       const factors = weights.get(term.param).data;
-      for (let i = 0; i < term.count; i++) {
-        const c = channelAt(term.begin + i, channels, term.order);
-        scale[c] *= factors[i];
-        shift[c] *= factors[i];
-      }
+      term.channels.forEach((channel, i) => {
+        scale[channel] *= factors[i];
+        shift[channel] *= factors[i];
+      });
       continue;
     }
     const [gamma, beta, mean, variance] = ['weight', 'bias', 'running_mean', 'running_var'].map(
@@ -47,4 +45,13 @@ export function evaluateAffine(terms: readonly AffineTerm[], channels: number, w
     }
   }
   return { scale, shift };
+}
+
+/** Names of the parameters that terms read. */
+export function affineParams(terms: readonly AffineTerm[]): string[] {
+  return terms.flatMap((term) =>
+    term.kind === 'batch-norm'
+      ? ['weight', 'bias', 'running_mean', 'running_var'].map((part) => `${term.node}.${part}`)
+      : [term.param],
+  );
 }

@@ -7,7 +7,7 @@ import { LANES, channelVectors } from '../tensor/channel-layout.ts';
 import type { ImageShape } from '../tensor/image-shape.ts';
 import { affineEpilogue, residualOverride, residualRef } from './epilogue.ts';
 import type { FusedOp, JoinAttrs } from './fused-op.ts';
-import { linearWorkgroups, type Dispatch, type Kernel, type KernelLimits, type Lowered } from './kernel.ts';
+import { linearWorkgroups, type Dispatch, type Kernel, type Lowered, type Surroundings } from './kernel.ts';
 
 const MAX_INPUTS = 4;
 
@@ -15,15 +15,16 @@ export const channelConcatKernel: Kernel = {
   name: 'channel-concat',
   code,
   bindings: ['x0', 'x1', 'x2', 'x3', 'affine', 'residual', 'y'],
+  written: 1,
   sizes: [
     'outVectors', 'pixels', 'invocations', 'end0', 'end1', 'end2', 'end3', 'vectors0', 'vectors1', 'vectors2', 'vectors3', 'affine',
     'relu',
   ],
 };
 
-export function lowerChannelConcat(op: FusedOp<JoinAttrs>, limits: KernelLimits): Lowered {
-  if (op.inputs.length > MAX_INPUTS) return lowerInSteps(op, limits);
-  const affine = affineEpilogue(op);
+export function lowerChannelConcat(op: FusedOp<JoinAttrs>, around: Surroundings): Lowered {
+  if (op.inputs.length > MAX_INPUTS) return lowerInSteps(op, around);
+  const affine = affineEpilogue(op, around);
   const outVectors = channelVectors(op.output.c);
   const pixels = op.output.n * op.output.h * op.output.w;
   const invocations = Math.ceil(pixels / 4) * outVectors;
@@ -50,7 +51,7 @@ export function lowerChannelConcat(op: FusedOp<JoinAttrs>, limits: KernelLimits)
     },
     // An absent input has width 0; its slot is bound to the first one and never read.
     buffers: [...slots.map((i) => ({ value: op.inputs[i] ?? op.inputs[0] })), affine.ref, residualRef(op), { value: op.name }],
-    workgroups: linearWorkgroups(invocations, limits),
+    workgroups: linearWorkgroups(invocations, around.limits),
     macs: op.macs,
   };
   return { constants: affine.constants, dispatches: [dispatch] };
@@ -67,7 +68,7 @@ function isAligned(widths: readonly number[], shapes: readonly ImageShape[]): bo
 }
 
 /** Joins the first four inputs into a value of its own and goes on with that. */
-function lowerInSteps(op: FusedOp<JoinAttrs>, limits: KernelLimits): Lowered {
+function lowerInSteps(op: FusedOp<JoinAttrs>, around: Surroundings): Lowered {
   const name = `${op.name}~${op.inputs.length}`;
   const widths = widthsOf(op);
   const shape: ImageShape = { ...op.output, c: widths.slice(0, MAX_INPUTS).reduce((sum, width) => sum + width) };
@@ -89,7 +90,7 @@ function lowerInSteps(op: FusedOp<JoinAttrs>, limits: KernelLimits): Lowered {
     inputs: [name, ...op.inputs.slice(MAX_INPUTS)],
     inputShapes: [shape, ...op.inputShapes.slice(MAX_INPUTS)],
   };
-  const [a, b] = [lowerChannelConcat(joined, limits), lowerChannelConcat(rest, limits)];
+  const [a, b] = [lowerChannelConcat(joined, around), lowerChannelConcat(rest, around)];
   return {
     constants: [...a.constants, ...b.constants],
     dispatches: [...a.dispatches, ...b.dispatches],

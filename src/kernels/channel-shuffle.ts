@@ -4,18 +4,19 @@ import { channelVectors } from '../tensor/channel-layout.ts';
 import type { ChannelShuffleAttrs } from '../ops/channel-shuffle.ts';
 import { affineEpilogue, residualOverride, residualRef } from './epilogue.ts';
 import type { FusedOp } from './fused-op.ts';
-import { linearWorkgroups, type Kernel, type KernelLimits, type Lowered } from './kernel.ts';
+import { linearWorkgroups, type Kernel, type Lowered, type Surroundings } from './kernel.ts';
 
 export const channelShuffleKernel: Kernel = {
   name: 'channel-shuffle',
   code,
   bindings: ['x', 'affine', 'residual', 'y'],
+  written: 1,
   sizes: ['channels', 'groups', 'groupChannels', 'vectors', 'pixels', 'invocations', 'affine', 'relu'],
 };
 
-export function lowerChannelShuffle(op: FusedOp<ChannelShuffleAttrs>, limits: KernelLimits): Lowered {
+export function lowerChannelShuffle(op: FusedOp<ChannelShuffleAttrs>, around: Surroundings): Lowered {
   const { groups } = op.attrs;
-  const affine = affineEpilogue(op);
+  const affine = affineEpilogue(op, around);
   const channels = op.output.c;
   const vectors = channelVectors(channels);
   const pixels = op.output.n * op.output.h * op.output.w;
@@ -38,7 +39,7 @@ export function lowerChannelShuffle(op: FusedOp<ChannelShuffleAttrs>, limits: Ke
           relu: op.relu ? 1 : 0,
         },
         buffers: [{ value: op.inputs[0] }, affine.ref, residualRef(op), { value: op.name }],
-        workgroups: linearWorkgroups(invocations, limits),
+        workgroups: linearWorkgroups(invocations, around.limits),
         macs: 0,
       },
     ],

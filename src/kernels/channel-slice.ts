@@ -1,45 +1,48 @@
-/** A run of channels of every stride-th pixel. */
+/** A run of channels of every stride-th pixel; with stride 1 and all channels, the same value in another layout. */
 import code from '../../shaders/channel-slice.wgsl?raw';
-import { channelVectors } from '../tensor/channel-layout.ts';
 import type { ChannelSliceAttrs } from '../ops/channel-slice.ts';
-import { vectorCount } from './epilogue.ts';
 import type { FusedOp } from './fused-op.ts';
-import { linearWorkgroups, type Kernel, type KernelLimits, type Lowered } from './kernel.ts';
+import { linearWorkgroups, type Kernel, type Lowered, type Surroundings } from './kernel.ts';
+import { planStores, storingKernels, vectorsOf } from './stores.ts';
 
+const { parts } = storingKernels('channel-slice', code, [
+  'inHeight', 'inWidth', 'inVectors', 'outHeight', 'outWidth', 'outVectors', 'pixels', 'stride',
+]);
+
+/** Copies need no weights. */
 export const channelSliceKernel: Kernel = {
+  ...parts,
   name: 'channel-slice',
-  code,
-  bindings: ['x', 'y'],
-  sizes: ['inHeight', 'inWidth', 'inVectors', 'outHeight', 'outWidth', 'outVectors', 'outputs', 'stride', 'begin', 'channels', 'order', 'orderChannels'],
+  bindings: parts.bindings.map((binding) => (binding === 'weights' ? 'unused' : binding)),
 };
 
-export function lowerChannelSlice(op: FusedOp<ChannelSliceAttrs>, limits: KernelLimits): Lowered {
+export function lowerChannelSlice(op: FusedOp<ChannelSliceAttrs>, around: Surroundings): Lowered {
   const [x] = op.inputShapes;
-  const { stride, begin, channels } = op.attrs;
-  const outputs = vectorCount(op.output);
+  const { n, h, w } = op.output;
+  // A kernel without sums, which copies this one slice.
+  const stores = planStores({ ...op, stores: [], copies: [op] }, 0, around);
+  const { total, sizes } = stores.invocations(0);
   return {
-    constants: [],
+    constants: [stores.params],
     dispatches: [
       {
         label: op.name,
         kernel: channelSliceKernel,
-        overrides: {},
+        overrides: stores.overrides,
         sizes: {
           inHeight: x.h,
           inWidth: x.w,
-          inVectors: channelVectors(x.c),
-          outHeight: op.output.h,
-          outWidth: op.output.w,
-          outVectors: channelVectors(channels),
-          outputs,
-          stride,
-          begin,
-          channels,
-          order: op.inputOrder,
-          orderChannels: x.c / op.inputOrder,
+          inVectors: vectorsOf(op.inputs[0], around),
+          outHeight: h,
+          outWidth: w,
+          outVectors: vectorsOf(op.name, around),
+          pixels: n * h * w,
+          stride: op.attrs.stride,
+          ...stores.sizes,
+          ...sizes,
         },
-        buffers: [{ value: op.inputs[0] }, { value: op.name }],
-        workgroups: linearWorkgroups(outputs, limits),
+        buffers: [{ value: op.inputs[0] }, { unused: true }, ...stores.buffers],
+        workgroups: linearWorkgroups(total, around.limits),
         macs: 0,
       },
     ],

@@ -2,9 +2,9 @@
  * Packed constants: what a kernel's weight bindings hold, as a recipe over the network's parameters. A plan carries the
  * recipes; the runtime evaluates each one straight into mapped GPU memory.
  */
-import { LANES, channelPitch, channelPosition } from '../tensor/channel-layout.ts';
+import { LANES, type ChannelLayout } from '../tensor/channel-layout.ts';
 import type { Weights } from '../weights/weights.ts';
-import { evaluateAffine, type AffineTerm } from './affine.ts';
+import { affineParams, evaluateAffine } from './affine.ts';
 import type { FusedOp } from './fused-op.ts';
 
 /** A recipe. `key` tells equal constants apart from different ones, across input sizes and batches. */
@@ -20,36 +20,28 @@ export interface Constant {
 export const BYTES_PER_ELEMENT = 4;
 export const BYTES_PER_VECTOR = LANES * BYTES_PER_ELEMENT;
 
-/** The shift of an epilogue that follows folded weights, padded to `vectors` vec4s. */
-export function biasConstant(op: FusedOp, vectors: number): Constant {
-  const { name, affine, outputOrder } = op;
-  const channels = op.output.c;
+/** The shift of an epilogue that follows folded weights, padded to `vectors` vec4s; channels in the graph's own order. */
+export function biasConstant({ name, affine, output }: FusedOp, vectors: number): Constant {
   return {
-    key: `${name} bias ${vectors} order ${outputOrder}`,
+    key: `${name} bias ${vectors}`,
     byteLength: vectors * BYTES_PER_VECTOR,
     params: affineParams(affine),
-    pack(weights, target) {
-      const { shift } = evaluateAffine(affine, channels, weights);
-      for (let c = 0; c < channels; c++) target[channelPosition(c, channels, outputOrder)] = shift[c];
-    },
+    pack: (weights, target) => target.set(evaluateAffine(affine, output.c, weights).shift),
   };
 }
 
-/** Scale, then shift, of an epilogue whose op has no weights to fold into. */
-export function affineConstant({ name, affine, output, outputOrder }: FusedOp): Constant {
-  const channels = output.c;
-  const pitch = channelPitch(channels);
+/** Scale, then shift, of an epilogue whose op has no weights to fold into; channels lie as `layout` says. */
+export function affineConstant({ name, affine, output }: FusedOp, { key, pitch, lanes }: ChannelLayout): Constant {
   return {
-    key: `${name} affine order ${outputOrder}`,
+    key: `${name} affine ${key}`,
     byteLength: 2 * pitch * BYTES_PER_ELEMENT,
     params: affineParams(affine),
     pack(weights, target) {
-      const { scale, shift } = evaluateAffine(affine, channels, weights);
-      for (let c = 0; c < channels; c++) {
-        const position = channelPosition(c, channels, outputOrder);
-        target[position] = scale[c];
-        target[pitch + position] = shift[c];
-      }
+      const { scale, shift } = evaluateAffine(affine, output.c, weights);
+      lanes.forEach((lane, c) => {
+        target[lane] = scale[c];
+        target[pitch + lane] = shift[c];
+      });
     },
   };
 }
@@ -91,12 +83,4 @@ export function packRows(
       }
     }
   }
-}
-
-export function affineParams(terms: readonly AffineTerm[]): string[] {
-  return terms.flatMap((term) =>
-    term.kind === 'batch-norm'
-      ? ['weight', 'bias', 'running_mean', 'running_var'].map((part) => `${term.node}.${part}`)
-      : [term.param],
-  );
 }

@@ -4,88 +4,77 @@
  */
 import codeRow from '../../shaders/depthwise-conv2d-row.wgsl?raw';
 import code from '../../shaders/depthwise-conv2d.wgsl?raw';
-import { channelPitch, channelVectors } from '../tensor/channel-layout.ts';
+import { LANES } from '../tensor/channel-layout.ts';
 import type { DepthwiseConv2dAttrs } from '../ops/depthwise-conv2d.ts';
-import { evaluateAffine } from './affine.ts';
-import { affineParams, biasConstant, BYTES_PER_ELEMENT, type Constant } from './constants.ts';
-import { residualOverride, residualRef, vectorCount } from './epilogue.ts';
+import { BYTES_PER_VECTOR, type Constant } from './constants.ts';
 import type { FusedOp } from './fused-op.ts';
-import { linearWorkgroups, type Kernel, type KernelLimits, type Lowered } from './kernel.ts';
+import { linearWorkgroups, type Kernel, type Lowered, type Surroundings } from './kernel.ts';
+import { planStores, storingKernels, vectorsOf, type StorePlan } from './stores.ts';
 
-const bindings = ['x', 'weights', 'bias', 'residual', 'y'];
+const sizes = ['inHeight', 'inWidth', 'inVectors', 'outHeight', 'outWidth', 'outVectors', 'pixels', 'kernelSize', 'stride', 'padding'];
+const general = storingKernels('depthwise-conv2d', code, sizes);
+const rowOfFour = storingKernels('depthwise-conv2d-row', codeRow, [
+  'inHeight', 'inWidth', 'inVectors', 'outHeight', 'outWidth', 'outVectors', 'pixels', 'rowTiles', 'invocations', 'kernelSize', 'stride', 'padding',
+]);
 
-const general: Kernel = {
-  name: 'depthwise-conv2d',
-  code,
-  bindings,
-  sizes: [
-    'inHeight', 'inWidth', 'inVectors', 'outHeight', 'outWidth', 'outVectors', 'outputs', 'kernelSize', 'stride',
-    'padding', 'relu',
-  ],
-};
+export const depthwiseConv2dKernels: readonly Kernel[] = [general.one, general.parts, rowOfFour.one, rowOfFour.parts];
 
-const rowOfFour: Kernel = {
-  name: 'depthwise-conv2d-row',
-  code: codeRow,
-  bindings,
-  sizes: [
-    'inHeight', 'inWidth', 'inVectors', 'outHeight', 'outWidth', 'outVectors', 'rowTiles', 'invocations', 'kernelSize',
-    'padding', 'relu',
-  ],
-};
-
-export const depthwiseConv2dKernels: readonly Kernel[] = [general, rowOfFour];
-
-export function lowerDepthwiseConv2d(op: FusedOp<DepthwiseConv2dAttrs>, limits: KernelLimits): Lowered {
-  const { output } = op;
+/** `x` and the result lie alike: lane for lane, as far as there are channels. */
+export function lowerDepthwiseConv2d(op: FusedOp<DepthwiseConv2dAttrs>, around: Surroundings): Lowered {
+  const { n, h, w } = op.output;
   const { kernelSize, stride, padding } = op.attrs;
   const [x] = op.inputShapes;
-  const outVectors = channelVectors(output.c);
-  const weights = weightConstant(op);
-  const bias = biasConstant(op, outVectors);
-  const shape = {
-    inHeight: x.h,
-    inWidth: x.w,
-    inVectors: channelVectors(x.c),
-    outHeight: output.h,
-    outWidth: output.w,
-    outVectors,
-    kernelSize,
-    padding,
-    relu: op.relu ? 1 : 0,
-  };
-  const rowTiles = Math.ceil(output.w / 4);
-  const invocations = stride === 1 ? output.n * output.h * rowTiles * outVectors : vectorCount(output);
+  const outVectors = vectorsOf(op.name, around);
+  const stores = planStores(op, outVectors, around);
+  const weights = weightConstant(op, stores, around);
+  const rowTiles = Math.ceil(w / 4);
+  const isRow = stride === 1;
+  const sums = isRow ? n * h * rowTiles * outVectors : n * h * w * outVectors;
+  const { total, sizes: storeSizes } = stores.invocations(sums);
   return {
-    constants: [weights, bias],
+    constants: [weights, stores.params],
     dispatches: [
       {
         label: op.name,
-        kernel: stride === 1 ? rowOfFour : general,
-        overrides: residualOverride(op),
-        sizes: stride === 1 ? { ...shape, rowTiles, invocations } : { ...shape, stride, outputs: invocations },
-        buffers: [{ value: op.inputs[0] }, { constant: weights.key }, { constant: bias.key }, residualRef(op), { value: op.name }],
-        workgroups: linearWorkgroups(invocations, limits),
+        kernel: (isRow ? rowOfFour : general)[stores.kind],
+        overrides: stores.overrides,
+        sizes: {
+          inHeight: x.h,
+          inWidth: x.w,
+          inVectors: vectorsOf(op.inputs[0], around),
+          outHeight: h,
+          outWidth: w,
+          outVectors,
+          pixels: n * h * w,
+          ...(isRow && { rowTiles, invocations: sums }),
+          kernelSize,
+          stride,
+          padding,
+          ...stores.sizes,
+          ...storeSizes,
+        },
+        buffers: [{ value: op.inputs[0] }, { constant: weights.key }, ...stores.buffers],
+        workgroups: linearWorkgroups(total, around.limits),
         macs: op.macs,
       },
     ],
   };
 }
 
-function weightConstant(op: FusedOp<DepthwiseConv2dAttrs>): Constant {
-  const { kernelSize: k, channels } = op.attrs;
+function weightConstant(op: FusedOp<DepthwiseConv2dAttrs>, stores: StorePlan, around: Surroundings): Constant {
+  const { kernelSize: k } = op.attrs;
   const param = `${op.source}.weight`;
-  const pitch = channelPitch(channels);
+  const { pitch, lanes } = around.layoutOf(op.name);
   return {
-    key: `${op.name} weights ${k}x${k}`,
-    byteLength: k * k * pitch * BYTES_PER_ELEMENT,
-    params: [param, ...affineParams(op.affine)],
+    key: `${op.name} weights ${k}x${k} ${stores.foldedKey}`,
+    byteLength: (k * k * pitch * BYTES_PER_VECTOR) / LANES,
+    params: [param, ...stores.foldedParams],
     pack(weights, target) {
       const { data } = weights.get(param);
-      const { scale } = evaluateAffine(op.affine, channels, weights);
-      for (let c = 0; c < channels; c++) {
-        for (let tap = 0; tap < k * k; tap++) target[tap * pitch + c] = data[c * k * k + tap] * scale[c];
-      }
+      const { scale } = stores.folded(weights);
+      lanes.forEach((lane, c) => {
+        for (let tap = 0; tap < k * k; tap++) target[tap * pitch + lane] = data[c * k * k + tap] * scale[c];
+      });
     },
   };
 }

@@ -1,36 +1,57 @@
-/** What is lowered to a kernel: an op of the graph with the pointwise work around it. */
-import type { ChannelOrder } from '../tensor/channel-layout.ts';
+/** What is lowered to a kernel: an op of the graph with the pointwise work around it, and where its result goes. */
 import type { ImageShape } from '../tensor/image-shape.ts';
+import type { ChannelSliceAttrs } from '../ops/channel-slice.ts';
 import type { OpAttrs } from '../ops/node.ts';
 import type { AffineTerm } from './affine.ts';
+import type { Matrix } from './matrix.ts';
 
-/** An op together with the pointwise work that runs in its epilogue: `relu?(op(x) * scale + shift + residual)`. */
-export interface FusedOp<A = OpAttrs | JoinAttrs | PointwiseAttrs> {
-  /** The value it computes. */
-  readonly name: string;
-  readonly attrs: A;
-  readonly inputs: readonly string[];
-  readonly inputShapes: readonly ImageShape[];
-  readonly output: ImageShape;
+/** Pointwise work that runs in an epilogue: `relu?(x * scale + shift + residual)`. */
+export interface Epilogue {
   /** BatchNorms and biases, in order. */
   readonly affine: readonly AffineTerm[];
   /** Value added after them. */
   readonly residual?: string;
   readonly relu: boolean;
-  /** In which order the channels of its first input lie; kernels with several inputs want all in order 1. */
-  readonly inputOrder: ChannelOrder;
-  /** In which order it writes its channels. A residual lies in the same. */
-  readonly outputOrder: ChannelOrder;
+}
+
+/** An op together with its epilogue. */
+export interface FusedOp<A = OpAttrs | JoinAttrs | PointwiseAttrs> extends Epilogue {
+  /** What it computes: the name of a value, unless `stores` says where the result goes. */
+  readonly name: string;
+  readonly attrs: A;
+  readonly inputs: readonly string[];
+  readonly inputShapes: readonly ImageShape[];
+  readonly output: ImageShape;
   /** The node whose parameters the op itself reads. */
   readonly source: string;
   readonly macs: number;
+  /** Weights other than `source`'s own. */
+  readonly matrix?: Matrix;
+  /** Where the result goes, if not into a value of its own. */
+  readonly stores?: readonly Store[];
+  /** Slices of its first input that it copies along. */
+  readonly copies?: readonly FusedOp<ChannelSliceAttrs>[];
 }
 
-/** A concatenation of the first `widths[i]` channels of each input. */
+/** A run of an op's result that becomes a run of a value which other ops write as well. */
+export interface Store {
+  readonly value: string;
+  /** Where the run begins in the value's pixels, in vec4s. */
+  readonly at: number;
+  /** Which vec4s of the result are stored. */
+  readonly first: number;
+  readonly vectors: number;
+  /** What becomes of them on the way; nothing where it is absent. Its channels are those of the value. */
+  readonly finish?: Epilogue;
+}
+
+/** A concatenation of the first `widths[i]` channels of each input, then a channel shuffle with `groups` groups. */
 export interface JoinAttrs {
   readonly op: 'channel-concat';
   /** Default all channels. */
   readonly widths?: readonly number[];
+  /** Of a shuffle that is not carried out: the value lies as it was before. Default 1, no shuffle. */
+  readonly groups?: number;
 }
 
 /** An op that is nothing but an epilogue. */

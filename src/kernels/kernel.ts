@@ -2,22 +2,35 @@
  * The vocabulary between ops and the GPU: a kernel is a WGSL file and what it binds; a dispatch is one call of it, with
  * values and constants still by name. All plain data: nothing here knows a device.
  */
+import type { ChannelLayout } from '../tensor/channel-layout.ts';
 import type { ImageShape } from '../tensor/image-shape.ts';
 import type { Constant } from './constants.ts';
 
-/** A GPU program. Its bindings are storage buffers in this order, then the uniform `Sizes`. */
+/** A GPU program. Its bindings are storage buffers in this order, and the uniform `Sizes`. */
 export interface Kernel {
   /** Stem of the file in `shaders/`. */
   readonly name: string;
   readonly code: string;
-  /** Names of the storage bindings; the last one is written, the others are read. */
+  /** Names of the storage bindings: those that are read, then those that are written. */
   readonly bindings: readonly string[];
+  /** How many of the bindings, the last ones, are written. */
+  readonly written: number;
   /** Fields of the WGSL struct `Sizes`, all u32, in order. */
   readonly sizes: readonly string[];
+  /** Fields of the struct `Stores`, in kernels that end in a store file. */
+  readonly stores?: readonly string[];
 }
 
-/** What a dispatch binds: an activation by its value's name, or a packed constant by its key. */
-export type BufferRef = { readonly value: string } | { readonly constant: string };
+/** Where uniforms are bound: `Sizes`, then `Stores`. Storage bindings, of which every adapter has eight, are numbered from 0. */
+export const FIRST_UNIFORM_BINDING = 8;
+
+/** The uniform structs of a kernel, each as its fields. */
+export function uniformStructs({ sizes, stores }: Kernel): readonly (readonly string[])[] {
+  return stores ? [sizes, stores] : [sizes];
+}
+
+/** What a dispatch binds: an activation by its value's name, a packed constant by its key, or nothing that it would use. */
+export type BufferRef = { readonly value: string } | { readonly constant: string } | { readonly unused: true };
 
 /** One kernel call. */
 export interface Dispatch {
@@ -26,12 +39,20 @@ export interface Dispatch {
   readonly kernel: Kernel;
   /** Pipeline-overridable constants: what changes the code. */
   readonly overrides: Readonly<Record<string, number>>;
+  /** Values of the uniforms' fields. */
   readonly sizes: Readonly<Record<string, number>>;
   /** One per binding of the kernel. */
   readonly buffers: readonly BufferRef[];
   readonly workgroups: readonly [x: number, y: number, z: number];
   /** Multiply-accumulates that the formula counts; what a kernel spends on padding is not in it. */
   readonly macs: number;
+}
+
+/** Names of the values that a dispatch reads and writes. */
+export function valuesOf({ kernel, buffers }: Dispatch): { read: string[]; written: string[] } {
+  const names = (refs: readonly BufferRef[]) => refs.flatMap((ref) => ('value' in ref ? [ref.value] : []));
+  const firstWritten = buffers.length - kernel.written;
+  return { read: names(buffers.slice(0, firstWritten)), written: names(buffers.slice(firstWritten)) };
 }
 
 /** What lowering an op gives: dispatches in order, the constants they bind, and values of its own in between. */
@@ -47,7 +68,15 @@ export interface KernelLimits {
   readonly maxComputeWorkgroupsPerDimension: number;
 }
 
-const WORKGROUP_SIZE = 64;
+/** What lowering an op needs to know of the values and the adapter around it. */
+export interface Surroundings {
+  readonly limits: KernelLimits;
+  /** How the channels of a value, or of an op's result, lie. */
+  layoutOf(value: string): ChannelLayout;
+}
+
+/** Invocations of a workgroup, in every kernel. */
+export const WORKGROUP_SIZE = 64;
 
 /** Workgroup counts for `invocations` in workgroups of 64, folded into two dimensions where one would overflow. */
 export function linearWorkgroups(invocations: number, limits: KernelLimits): [number, number, number] {

@@ -1,7 +1,7 @@
 /** The tables of kernels: every WGSL file, and for every op that has a kernel of its own how it becomes dispatches. */
 import type { OpAttrs } from '../ops/node.ts';
 import type { FusedOp, JoinAttrs, PointwiseAttrs } from './fused-op.ts';
-import type { Kernel, KernelLimits, Lowered } from './kernel.ts';
+import type { Kernel, Lowered, Surroundings } from './kernel.ts';
 import { conv2dKernels, lowerConv2d } from './conv2d.ts';
 import { depthwiseConv2dKernels, lowerDepthwiseConv2d } from './depthwise-conv2d.ts';
 import { pointwiseKernel, lowerPointwise } from './pointwise.ts';
@@ -43,11 +43,11 @@ const lowerings = {
   'avg-pool': lowerAvgPool,
   linear: lowerLinear,
   softmax: lowerSoftmax,
-} satisfies { [K in KernelOpName]: (op: FusedOp<Extract<KernelAttrs, { op: K }>>, limits: KernelLimits) => Lowered };
+} satisfies { [K in KernelOpName]: (op: FusedOp<Extract<KernelAttrs, { op: K }>>, around: Surroundings) => Lowered };
 
 /** Dispatches and constants of one op. @throws limit-exceeded */
-export function lower(op: FusedOp<KernelAttrs>, limits: KernelLimits): Lowered {
-  return (lowerings[op.attrs.op] as (op: FusedOp<KernelAttrs>, limits: KernelLimits) => Lowered)(op, limits);
+export function lower(op: FusedOp<KernelAttrs>, around: Surroundings): Lowered {
+  return (lowerings[op.attrs.op] as (op: FusedOp<KernelAttrs>, around: Surroundings) => Lowered)(op, around);
 }
 
 /** Ops whose kernel has an epilogue: affine, residual, ReLU. */

@@ -4,13 +4,13 @@
  */
 import code from '../../shaders/linear.wgsl?raw';
 import { CompConvError } from '../errors.ts';
-import { LANES, channelPitch, channelPosition, channelVectors } from '../tensor/channel-layout.ts';
+import { LANES, channelVectors, type ChannelLayout } from '../tensor/channel-layout.ts';
 import type { LinearAttrs } from '../ops/linear.ts';
-import { evaluateAffine } from './affine.ts';
-import { affineParams, biasConstant, BYTES_PER_VECTOR, packRows, type Constant } from './constants.ts';
+import { affineParams, evaluateAffine } from './affine.ts';
+import { biasConstant, BYTES_PER_VECTOR, packRows, type Constant } from './constants.ts';
 import { residualOverride, residualRef } from './epilogue.ts';
 import type { FusedOp } from './fused-op.ts';
-import type { Dispatch, Kernel, KernelLimits, Lowered } from './kernel.ts';
+import type { Dispatch, Kernel, Lowered, Surroundings } from './kernel.ts';
 
 /** Output vec4s of one workgroup. */
 const WORKGROUP_VECTORS = 8;
@@ -19,13 +19,16 @@ export const linearKernel: Kernel = {
   name: 'linear',
   code,
   bindings: ['x', 'weights', 'bias', 'residual', 'y'],
+  written: 1,
   sizes: ['inVectors', 'outVectors', 'firstVector', 'rangeVectors', 'relu'],
 };
 
 /** `[N, H, W, C]` to `[N, 1, 1, outFeatures]`. @throws limit-exceeded if not even four outputs' weights fit a binding. */
-export function lowerLinear(op: FusedOp<LinearAttrs>, limits: KernelLimits): Lowered {
+export function lowerLinear(op: FusedOp<LinearAttrs>, around: Surroundings): Lowered {
+  const { limits } = around;
   const [x] = op.inputShapes;
-  const inVectors = x.h * x.w * channelVectors(x.c);
+  const layout = around.layoutOf(op.inputs[0]);
+  const inVectors = (x.h * x.w * layout.pitch) / LANES;
   const outVectors = channelVectors(op.output.c);
   const maxRange = Math.floor(limits.maxStorageBufferBindingSize / (inVectors * LANES * BYTES_PER_VECTOR));
   if (maxRange < 1) {
@@ -42,7 +45,7 @@ export function lowerLinear(op: FusedOp<LinearAttrs>, limits: KernelLimits): Low
   const dispatches: Dispatch[] = [];
   for (let firstVector = 0; firstVector < outVectors; firstVector += rangeSize) {
     const rangeVectors = Math.min(rangeSize, outVectors - firstVector);
-    const weights = weightConstant(op, firstVector, rangeVectors);
+    const weights = weightConstant(op, layout, firstVector, rangeVectors);
     const bias = biasConstant(op, outVectors);
     constants.push(weights, bias);
     dispatches.push({
@@ -59,22 +62,22 @@ export function lowerLinear(op: FusedOp<LinearAttrs>, limits: KernelLimits): Low
 }
 
 /** Weights `[4 inVectors, 4 rangeVectors]` from PyTorch's `[O, C H W]`; rows in the order of NHWC memory. */
-function weightConstant(op: FusedOp<LinearAttrs>, firstVector: number, rangeVectors: number): Constant {
+function weightConstant(op: FusedOp<LinearAttrs>, layout: ChannelLayout, firstVector: number, rangeVectors: number): Constant {
   const { h, w, c } = op.inputShapes[0];
   const param = `${op.source}.weight`;
-  const pitch = channelPitch(c);
+  const { key, pitch, lanes } = layout;
   const columns = rangeVectors * LANES;
   const first = firstVector * LANES;
   const outputs = Math.min(columns, op.output.c - first);
   return {
-    key: `${op.name} weights ${h}x${w} ${firstVector}+${rangeVectors} order ${op.inputOrder}`,
+    key: `${op.name} weights ${h}x${w} ${firstVector}+${rangeVectors} ${key}`,
     byteLength: h * w * pitch * rangeVectors * BYTES_PER_VECTOR,
     params: [param, ...affineParams(op.affine)],
     pack(weights, target) {
       const { data } = weights.get(param);
       const { scale } = evaluateAffine(op.affine, op.output.c, weights);
       const pixels = h * w;
-      const row = (pixel: number, channel: number) => pixel * pitch + channelPosition(channel, c, op.inputOrder);
+      const row = (pixel: number, channel: number) => pixel * pitch + lanes[channel];
       const rows = Uint32Array.from({ length: c * pixels }, (_, i) => row(i % pixels, Math.floor(i / pixels)));
       packRows(data, target, { rows, columns, first, outputs, scale });
     },

@@ -1,20 +1,22 @@
 /** An epilogue on its own: BatchNorm, bias, residual add or ReLU that no other kernel could take along. */
 import code from '../../shaders/pointwise.wgsl?raw';
-import { channelVectors } from '../tensor/channel-layout.ts';
+import { LANES } from '../tensor/channel-layout.ts';
 import { affineEpilogue, residualOverride, residualRef, vectorCount } from './epilogue.ts';
 import type { FusedOp, PointwiseAttrs } from './fused-op.ts';
-import { linearWorkgroups, type Kernel, type KernelLimits, type Lowered } from './kernel.ts';
+import { linearWorkgroups, type Kernel, type Lowered, type Surroundings } from './kernel.ts';
 
 export const pointwiseKernel: Kernel = {
   name: 'pointwise',
   code,
   bindings: ['x', 'affine', 'residual', 'y'],
+  written: 1,
   sizes: ['vectors', 'outputs', 'affine', 'relu'],
 };
 
-export function lowerPointwise(op: FusedOp<PointwiseAttrs>, limits: KernelLimits): Lowered {
-  const affine = affineEpilogue(op);
-  const outputs = vectorCount(op.output);
+export function lowerPointwise(op: FusedOp<PointwiseAttrs>, around: Surroundings): Lowered {
+  const affine = affineEpilogue(op, around);
+  const layout = around.layoutOf(op.name);
+  const outputs = vectorCount(op.output, layout);
   return {
     constants: affine.constants,
     dispatches: [
@@ -22,9 +24,9 @@ export function lowerPointwise(op: FusedOp<PointwiseAttrs>, limits: KernelLimits
         label: op.name,
         kernel: pointwiseKernel,
         overrides: residualOverride(op),
-        sizes: { vectors: channelVectors(op.output.c), outputs, affine: affine.flag, relu: op.relu ? 1 : 0 },
+        sizes: { vectors: layout.pitch / LANES, outputs, affine: affine.flag, relu: op.relu ? 1 : 0 },
         buffers: [{ value: op.inputs[0] }, affine.ref, residualRef(op), { value: op.name }],
-        workgroups: linearWorkgroups(outputs, limits),
+        workgroups: linearWorkgroups(outputs, around.limits),
         macs: op.macs,
       },
     ],

@@ -4,7 +4,7 @@
  */
 import { roundUp } from '../tensor/channel-layout.ts';
 import type { ImageShape } from '../tensor/image-shape.ts';
-import type { Dispatch } from '../kernels/kernel.ts';
+import { FIRST_UNIFORM_BINDING, uniformStructs, type BufferRef, type Dispatch } from '../kernels/kernel.ts';
 import type { Plan } from '../scheduler/plan.ts';
 import { valueBytes } from '../scheduler/memory.ts';
 import type { ConstantStore } from './constant-store.ts';
@@ -16,6 +16,9 @@ interface Step {
   readonly dispatch: Dispatch;
 }
 
+/** Bytes bound where a kernel has a binding that a dispatch does not use; the largest alignment that an adapter may want. */
+const UNUSED_BYTES = 256;
+
 export class Executor {
   readonly plan: Plan;
   readonly inputShape: ImageShape;
@@ -23,12 +26,13 @@ export class Executor {
   readonly #buffers: readonly GPUBuffer[];
   readonly #sizes: GPUBuffer;
   readonly #readback: GPUBuffer;
+  readonly #unused: readonly GPUBuffer[];
   readonly #steps: readonly Step[];
 
   constructor(device: GPUDevice, plan: Plan, pipelines: readonly GPUComputePipeline[], cache: PipelineCache, constants: ConstantStore) {
     this.plan = plan;
-    this.inputShape = plan.shapes.get(plan.input)!;
-    this.outputShape = plan.shapes.get(plan.output)!;
+    this.inputShape = plan.values.get(plan.input)!.shape;
+    this.outputShape = plan.values.get(plan.output)!.shape;
     this.#buffers = plan.memory.bufferBytes.map((size, index) =>
       device.createBuffer({
         label: `activations ${index}`,
@@ -38,36 +42,53 @@ export class Executor {
     );
     this.#readback = device.createBuffer({
       label: 'readback',
-      size: valueBytes(this.outputShape),
+      size: valueBytes(plan.values.get(plan.output)!),
       usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
     });
 
-    const stride = device.limits.minUniformBufferOffsetAlignment;
-    const slot = roundUp(Math.max(...plan.dispatches.map(({ kernel }) => kernel.sizes.length * 4)), stride);
+    // Every struct of every dispatch in a slot of its own.
+    const alignment = device.limits.minUniformBufferOffsetAlignment;
+    const structs = plan.dispatches.map(({ kernel }) => uniformStructs(kernel));
+    const slot = roundUp(Math.max(...structs.flat().map((fields) => fields.length * 4)), alignment);
     this.#sizes = device.createBuffer({
       label: 'sizes',
-      size: slot * plan.dispatches.length,
+      size: slot * structs.flat().length,
       usage: GPUBufferUsage.UNIFORM,
       mappedAtCreation: true,
     });
     const sizes = new Uint32Array(this.#sizes.getMappedRange());
-    plan.dispatches.forEach((dispatch, index) => {
-      dispatch.kernel.sizes.forEach((field, i) => (sizes[(index * slot) / 4 + i] = dispatch.sizes[field]));
-    });
+    let next = 0;
+    const uniforms = plan.dispatches.map((dispatch, index) =>
+      structs[index].map((fields, i): GPUBindGroupEntry => {
+        const offset = slot * next++;
+        fields.forEach((field, word) => (sizes[offset / 4 + word] = dispatch.sizes[field]));
+        return { binding: FIRST_UNIFORM_BINDING + i, resource: { buffer: this.#sizes, offset, size: roundUp(fields.length * 4, 16) } };
+      }),
+    );
     this.#sizes.unmap();
 
+    // One for reading and one for writing: a dispatch may not have the same buffer for both.
+    this.#unused = ['read', 'written'].map((access) =>
+      device.createBuffer({
+        label: `unused bindings, ${access}`,
+        size: UNUSED_BYTES * device.limits.maxStorageBuffersPerShaderStage,
+        usage: GPUBufferUsage.STORAGE,
+      }),
+    );
+    const resource = (ref: BufferRef, binding: number, isWritten: boolean): GPUBufferBinding => {
+      if ('value' in ref) return { buffer: this.#bufferOf(ref.value) };
+      if ('constant' in ref) return { buffer: constants.buffer(ref.constant) };
+      return { buffer: this.#unused[isWritten ? 1 : 0], offset: binding * UNUSED_BYTES, size: UNUSED_BYTES };
+    };
     this.#steps = plan.dispatches.map((dispatch, index) => {
-      const { kernel } = dispatch;
-      const storage = dispatch.buffers.map((ref) => ('value' in ref ? this.#bufferOf(ref.value) : constants.buffer(ref.constant)));
+      const { kernel, buffers, label } = dispatch;
+      const isWritten = (binding: number) => binding >= kernel.bindings.length - kernel.written;
       const bindGroup = device.createBindGroup({
-        label: dispatch.label,
+        label,
         layout: cache.layout(kernel),
         entries: [
-          ...storage.map((buffer, binding) => ({ binding, resource: { buffer } })),
-          {
-            binding: storage.length,
-            resource: { buffer: this.#sizes, offset: index * slot, size: roundUp(kernel.sizes.length * 4, 16) },
-          },
+          ...buffers.map((ref, binding) => ({ binding, resource: resource(ref, binding, isWritten(binding)) })),
+          ...uniforms[index],
         ],
       });
       return { pipeline: pipelines[index], bindGroup, dispatch };
@@ -114,6 +135,6 @@ export class Executor {
   }
 
   destroy(): void {
-    for (const buffer of [...this.#buffers, this.#sizes, this.#readback]) buffer.destroy();
+    for (const buffer of [...this.#buffers, this.#sizes, ...this.#unused, this.#readback]) buffer.destroy();
   }
 }

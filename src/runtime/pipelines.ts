@@ -3,7 +3,7 @@
  * time (`createComputePipelineAsync`).
  */
 import { CompConvError, throwIfAborted } from '../errors.ts';
-import type { Dispatch, Kernel } from '../kernels/kernel.ts';
+import { FIRST_UNIFORM_BINDING, uniformStructs, type Dispatch, type Kernel } from '../kernels/kernel.ts';
 import { pipelineKey } from '../scheduler/plan.ts';
 
 /** Called after each compiled pipeline. */
@@ -39,15 +39,16 @@ export class PipelineCache {
     return keys.map((key) => compiled.get(key)!);
   }
 
-  /** Storage buffers in the kernel's order, the last one writable, then the uniform sizes. */
+  /** Storage buffers in the kernel's order, the last ones writable, and its uniforms. */
   layout(kernel: Kernel): GPUBindGroupLayout {
     let layout = this.#layouts.get(kernel);
     if (!layout) {
-      const last = kernel.bindings.length - 1;
-      const types: GPUBufferBindingType[] = kernel.bindings.map((_, i) => (i === last ? 'storage' : 'read-only-storage'));
+      const firstWritten = kernel.bindings.length - kernel.written;
+      const storage = kernel.bindings.map((_, i) => [i, i < firstWritten ? 'read-only-storage' : 'storage'] as const);
+      const uniforms = uniformStructs(kernel).map((_, i) => [FIRST_UNIFORM_BINDING + i, 'uniform'] as const);
       layout = this.#device.createBindGroupLayout({
         label: kernel.name,
-        entries: [...types, 'uniform' as const].map((type, binding) => ({ binding, visibility: GPUShaderStage.COMPUTE, buffer: { type } })),
+        entries: [...storage, ...uniforms].map(([binding, type]) => ({ binding, visibility: GPUShaderStage.COMPUTE, buffer: { type } })),
       });
       this.#layouts.set(kernel, layout);
     }

@@ -9,8 +9,8 @@ import { CompConvError, throwIfAborted } from '../errors.ts';
 import { networkCost, type NetworkCost } from '../graph/cost.ts';
 import { shapeOf, withInputShape, type Graph } from '../graph/graph.ts';
 import type { Model } from '../models/load-model.ts';
-import { schedule } from '../scheduler/schedule.ts';
-import type { Plan, ScheduleName } from '../scheduler/plan.ts';
+import { schedule, type ScheduleOptions } from '../scheduler/schedule.ts';
+import type { Plan } from '../scheduler/plan.ts';
 import { formatImageShape, sameImageShape, type ImageShape } from '../tensor/image-shape.ts';
 import { formatShape, tensor, type Tensor } from '../tensor/tensor.ts';
 import { ImagePreprocessor } from '../vision/image-preprocessor.ts';
@@ -30,9 +30,8 @@ export interface SessionProgress {
   readonly total: number;
 }
 
-export interface SessionOptions extends DeviceOptions {
-  /** How the network becomes dispatches: `optimized`, the default, or `reference`, which fuses epilogues only. */
-  readonly schedule?: ScheduleName;
+/** `schedule` says how the network becomes dispatches: `optimized`, the default, or `reference`, which fuses epilogues only. */
+export interface SessionOptions extends DeviceOptions, Pick<ScheduleOptions, 'schedule' | 'withoutPasses'> {
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: SessionProgress) => void;
 }
@@ -61,7 +60,7 @@ export class Session {
   readonly model: Model;
   readonly adapter: AdapterDescription;
   readonly #engine: EngineDevice;
-  readonly #schedule: ScheduleName | undefined;
+  readonly #scheduleOptions: ScheduleOptions;
   readonly #pipelines: PipelineCache;
   readonly #constants: ConstantStore;
   readonly #executors = new Map<string, Executor>();
@@ -70,9 +69,9 @@ export class Session {
   #queue: Promise<unknown> = Promise.resolve();
   #disposed = false;
 
-  private constructor(model: Model, engine: EngineDevice, scheduleName: ScheduleName | undefined) {
+  private constructor(model: Model, engine: EngineDevice, { schedule, withoutPasses }: SessionOptions) {
     this.model = model;
-    this.#schedule = scheduleName;
+    this.#scheduleOptions = { ...(schedule && { schedule }), ...(withoutPasses && { withoutPasses }) };
     this.adapter = engine.adapter;
     this.#engine = engine;
     this.#pipelines = new PipelineCache(engine.device);
@@ -83,7 +82,7 @@ export class Session {
   /** See `createSession`. */
   static async create(model: Model, options: SessionOptions = {}): Promise<Session> {
     throwIfAborted(options.signal);
-    const session = new Session(model, await openDevice(options), options.schedule);
+    const session = new Session(model, await openDevice(options), options);
     try {
       await session.#guard(session.#prepare(shapeOf(model.graph, model.graph.input), options));
       return session;
@@ -207,7 +206,7 @@ export class Session {
 
   #plan(shape: ImageShape): Plan {
     const graph = sameImageShape(shape, shapeOf(this.graph, this.graph.input)) ? this.graph : withInputShape(this.graph, shape);
-    return schedule(graph, this.#engine.limits, this.#schedule);
+    return schedule(graph, this.#engine.limits, this.#scheduleOptions);
   }
 
   /** The executor for an input shape; made if there is none yet. */

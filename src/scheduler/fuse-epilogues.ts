@@ -1,6 +1,6 @@
 /**
  * Pass: BatchNorm, bias, residual add and ReLU move into the kernel that produces their input, if nothing else reads
- * that. Graph to fused ops, in order of execution.
+ * that. Graph to program.
  *
  * A kernel finishes with `relu?(op(x) * scale + shift + residual)`: an op is absorbed only where that order allows it.
  * What cannot be absorbed becomes a pointwise op of its own.
@@ -9,13 +9,11 @@ import { inputShapes, shapeOf, type Graph } from '../graph/graph.ts';
 import { macsOf } from '../ops/ops.ts';
 import type { Node } from '../ops/node.ts';
 import type { AffineTerm } from '../kernels/affine.ts';
-import type { FusedOp } from '../kernels/fused-op.ts';
-import { opsWithEpilogue, type KernelAttrs } from '../kernels/kernels.ts';
+import { opsWithEpilogue } from '../kernels/kernels.ts';
 import { invariant } from '../errors.ts';
+import type { Op, Program } from './program.ts';
 
-type Op = FusedOp<KernelAttrs>;
-
-export function fuseEpilogues(graph: Graph): Op[] {
+export function fuseEpilogues(graph: Graph): Program {
   const readers = new Map<string, number>();
   for (const node of graph.nodes) for (const input of node.inputs) readers.set(input, (readers.get(input) ?? 0) + 1);
   const ops = new Map<string, Op>();
@@ -69,15 +67,20 @@ export function fuseEpilogues(graph: Graph): Op[] {
           output: shapeOf(graph, node.name),
           affine: biased ? [{ kind: 'bias', param: `${node.name}.bias` }] : [],
           relu: false,
-          inputOrder: 1,
-          outputOrder: 1,
           source: node.name,
           macs: macsOf(node, inputShapes(graph, node), shapeOf(graph, node.name)),
         });
       }
     }
   }
-  return [...ops.values()];
+  return {
+    ops: [...ops.values()],
+    input: graph.input,
+    inputShape: shapeOf(graph, graph.input),
+    output: graph.output,
+    joined: new Map(),
+    layouts: new Map(),
+  };
 }
 
 function pointwise(graph: Graph, node: Node, value: string): Op {
@@ -90,8 +93,6 @@ function pointwise(graph: Graph, node: Node, value: string): Op {
     output: shape,
     affine: [],
     relu: false,
-    inputOrder: 1,
-    outputOrder: 1,
     source: node.name,
     macs: 0,
   };

@@ -5,10 +5,9 @@
  * Greedy by size: the largest values choose first, each takes the first buffer that is free for its whole lifetime. A
  * buffer is as large as its first value, so none ever grows.
  */
-import { channelPitch } from '../tensor/channel-layout.ts';
 import type { ImageShape } from '../tensor/image-shape.ts';
 import { BYTES_PER_ELEMENT } from '../kernels/constants.ts';
-import type { Dispatch } from '../kernels/kernel.ts';
+import { valuesOf, type Dispatch } from '../kernels/kernel.ts';
 
 export interface Memory {
   /** Size of each shared buffer. */
@@ -19,30 +18,37 @@ export interface Memory {
   readonly lowerBoundBytes: number;
 }
 
+/** A value on the GPU. */
+export interface PlannedValue {
+  readonly shape: ImageShape;
+  /** Channels per pixel, padding included. */
+  readonly pitch: number;
+}
+
 /** Bytes of a value on the GPU, padding included. */
-export function valueBytes({ n, h, w, c }: ImageShape): number {
-  return n * h * w * channelPitch(c) * BYTES_PER_ELEMENT;
+export function valueBytes({ shape: { n, h, w }, pitch }: PlannedValue): number {
+  return n * h * w * pitch * BYTES_PER_ELEMENT;
 }
 
 /** Assigns buffers. `input` is alive from before the first dispatch, `output` until after the last. */
 export function assignMemory(
   dispatches: readonly Dispatch[],
-  shapes: ReadonlyMap<string, ImageShape>,
+  planned: ReadonlyMap<string, PlannedValue>,
   input: string,
   output: string,
 ): Memory {
   const lifetimes = new Map<string, { first: number; last: number }>([[input, { first: -1, last: -1 }]]);
-  dispatches.forEach(({ buffers }, index) => {
-    for (const ref of buffers) {
-      if (!('value' in ref)) continue;
-      const lifetime = lifetimes.get(ref.value);
+  dispatches.forEach((dispatch, index) => {
+    const { read, written } = valuesOf(dispatch);
+    for (const name of [...read, ...written]) {
+      const lifetime = lifetimes.get(name);
       if (lifetime) lifetime.last = index;
-      else lifetimes.set(ref.value, { first: index, last: index });
+      else lifetimes.set(name, { first: index, last: index });
     }
   });
   lifetimes.get(output)!.last = dispatches.length;
 
-  const values = [...lifetimes].map(([name, lifetime]) => ({ name, ...lifetime, bytes: valueBytes(shapes.get(name)!) }));
+  const values = [...lifetimes].map(([name, lifetime]) => ({ name, ...lifetime, bytes: valueBytes(planned.get(name)!) }));
   const bufferBytes: number[] = [];
   const occupants: (typeof values)[] = [];
   const bufferOf = new Map<string, number>();

@@ -2,10 +2,10 @@
  * A plan: everything an inference does, as data. Dispatches in order, the constants they read, the buffers their values
  * share. It can be printed, counted, compared and tested without a GPU.
  */
-import { formatImageShape, type ImageShape } from '../tensor/image-shape.ts';
+import { formatImageShape } from '../tensor/image-shape.ts';
 import type { Constant } from '../kernels/constants.ts';
-import type { BufferRef, Dispatch } from '../kernels/kernel.ts';
-import type { Memory } from './memory.ts';
+import { valuesOf, type Dispatch } from '../kernels/kernel.ts';
+import type { Memory, PlannedValue } from './memory.ts';
 
 /** Ways to schedule a graph; `schedule.ts` says what each does. */
 export const schedules = ['reference', 'optimized'] as const;
@@ -18,8 +18,8 @@ export interface Plan {
   readonly schedule: ScheduleName;
   readonly input: string;
   readonly output: string;
-  /** Shape of every value that has a buffer, `[N, H, W, C]`. */
-  readonly shapes: ReadonlyMap<string, ImageShape>;
+  /** Every value that has a buffer. Input and output lie in the graph's own order. */
+  readonly values: ReadonlyMap<string, PlannedValue>;
   readonly dispatches: readonly Dispatch[];
   readonly constants: ReadonlyMap<string, Constant>;
   readonly memory: Memory;
@@ -64,22 +64,26 @@ export function printPlan(plan: Plan): string {
   const summary = summarizePlan(plan);
   const value = (name: string) => `${name}@${memory.bufferOf.get(name)}`;
   const rows = dispatches.map((dispatch, index) => {
-    const values = dispatch.buffers.filter((ref): ref is Extract<BufferRef, { value: string }> => 'value' in ref).map((ref) => ref.value);
-    const output = values[values.length - 1];
-    const inputs = [...new Set(values.slice(0, -1))];
-    const finish = [dispatch.sizes.affine ? 'affine' : '', dispatch.overrides.RESIDUAL ? 'residual' : '', dispatch.sizes.relu ? 'relu' : ''];
+    const { read, written } = valuesOf(dispatch);
+    const finish = [
+      dispatch.sizes.affine ? 'affine' : '',
+      ['', 'residual', 'residual by table'][dispatch.overrides.RESIDUAL ?? 0],
+      dispatch.sizes.relu ? 'relu' : '',
+      dispatch.overrides.TAIL ? 'tail' : '',
+      dispatch.overrides.COPIES && dispatch.sizes.weightVectors ? 'slices' : '',
+    ];
     return [
       String(index),
       dispatch.kernel.name,
-      `${value(output)} ${formatImageShape(plan.shapes.get(output)!)}`,
-      `<- ${inputs.map(value).join(', ')}`,
+      written.map((name) => `${value(name)} ${formatImageShape(plan.values.get(name)!.shape)}`).join(', '),
+      `<- ${[...new Set(read)].map(value).join(', ')}`,
       finish.filter(Boolean).join(' '),
       `${dispatch.workgroups.join('x')} workgroups`,
       dispatch.macs > 0 ? `${dispatch.macs} MACs` : '',
     ];
   });
   return [
-    `${plan.name}, schedule ${plan.schedule}: ${formatImageShape(plan.shapes.get(plan.input)!)} -> ${formatImageShape(plan.shapes.get(plan.output)!)}`,
+    `${plan.name}, schedule ${plan.schedule}: ${formatImageShape(plan.values.get(plan.input)!.shape)} -> ${formatImageShape(plan.values.get(plan.output)!.shape)}`,
     `input ${value(plan.input)}, output ${value(plan.output)}; value@buffer`,
     ...alignColumns(rows),
     `${summary.dispatches} dispatches, ${summary.pipelines} pipelines, ${summary.macs} MACs`,

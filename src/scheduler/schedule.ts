@@ -9,10 +9,15 @@ import type { Dispatch, KernelLimits } from '../kernels/kernel.ts';
 import { lower } from '../kernels/kernels.ts';
 import { expandModules } from './expand-modules.ts';
 import { freeShuffle } from './free-shuffle.ts';
+import { freeSlices } from './free-slices.ts';
 import { fuseEpilogues } from './fuse-epilogues.ts';
-import { assignMemory, valueBytes } from './memory.ts';
-import { scaleTails } from './scale-tails.ts';
+import { assignMemory, valueBytes, type PlannedValue } from './memory.ts';
+import { mergeGrows } from './merge-grows.ts';
 import { schedules, type Plan, type ScheduleName } from './plan.ts';
+import type { Program } from './program.ts';
+import { scaleTails } from './scale-tails.ts';
+import { settleLayouts, surroundings } from './settle-layouts.ts';
+import { zeroCopyConcat } from './zero-copy-concat.ts';
 
 export interface ScheduleLimits extends KernelLimits {
   readonly maxBufferSize: number;
@@ -25,37 +30,79 @@ export const DEFAULT_LIMITS: ScheduleLimits = {
   maxComputeWorkgroupsPerDimension: 65535,
 };
 
+/** What the schedule `optimized` does beyond `reference`, in order. Each can be left out by name. */
+const optimizations = {
+  'free-shuffle': freeShuffle,
+  'scale-tails': scaleTails,
+  'zero-copy-concat': zeroCopyConcat,
+  'merge-grows': mergeGrows,
+  'free-slices': freeSlices,
+} satisfies Record<string, (program: Program) => Program>;
+
+export type PassName = keyof typeof optimizations;
+export const passNames = Object.keys(optimizations) as readonly PassName[];
+
+export interface ScheduleOptions {
+  /** Default `optimized`. */
+  readonly schedule?: ScheduleName;
+  /** Passes to leave out. */
+  readonly withoutPasses?: readonly PassName[];
+  /** Called with the program before the first pass, named `fuse-epilogues`, and after each one. */
+  readonly onPass?: (name: string, program: Program) => void;
+}
+
 /** Makes the plan of a graph for an adapter's limits. @throws limit-exceeded naming what does not fit; invalid-graph, invalid-argument. */
-export function schedule(graph: Graph, limits: ScheduleLimits = DEFAULT_LIMITS, name: ScheduleName = 'optimized'): Plan {
-  if (!schedules.includes(name)) {
-    throw new CompConvError('invalid-argument', `unknown schedule ${JSON.stringify(name)}; known are ${schedules.join(', ')}`);
-  }
-  const fused = fuseEpilogues(expandModules(graph));
-  const ops = name === 'optimized' ? scaleTails(freeShuffle(fused, graph.output)) : fused;
-  if (ops.length === 0) throw new CompConvError('invalid-graph', `${graph.name}: there is nothing to run but the input`);
-  const shapes = new Map([[graph.input, graph.shapes.get(graph.input)!]]);
+export function schedule(graph: Graph, limits: ScheduleLimits = DEFAULT_LIMITS, options: ScheduleOptions = {}): Plan {
+  const { schedule: name = 'optimized' } = options;
+  const program = optimize(fuseEpilogues(expandModules(graph)), options);
+  if (program.ops.length === 0) throw new CompConvError('invalid-graph', `${graph.name}: there is nothing to run but the input`);
+  const around = surroundings(program, limits);
   const dispatches: Dispatch[] = [];
   const constants = new Map<string, Constant>();
-  for (const op of ops) {
-    const lowered = lower(op, limits);
+  const shapes = new Map([[program.input, program.inputShape]]);
+  for (const [joined, { shape }] of program.joined) shapes.set(joined, shape);
+  for (const op of program.ops) {
+    if (!op.stores || op.stores.some(({ value }) => value === op.name)) shapes.set(op.name, op.output);
+    const lowered = lower(op, around);
     dispatches.push(...lowered.dispatches);
     for (const constant of lowered.constants) constants.set(constant.key, constant);
-    for (const [name, shape] of lowered.temporaries ?? []) shapes.set(name, shape);
-    shapes.set(op.name, op.output);
+    for (const [temporary, shape] of lowered.temporaries ?? []) shapes.set(temporary, shape);
   }
-  const memory = assignMemory(dispatches, shapes, graph.input, graph.output);
+  const values = new Map<string, PlannedValue>(
+    [...shapes].map(([value, shape]) => [value, { shape, pitch: around.layoutOf(value).pitch }]),
+  );
   const plan: Plan = {
     name: graph.name,
     schedule: name,
-    input: graph.input,
-    output: graph.output,
-    shapes,
+    input: program.input,
+    output: program.output,
+    values,
     dispatches,
     constants,
-    memory,
+    memory: assignMemory(dispatches, values, program.input, program.output),
   };
   checkLimits(plan, limits);
   return plan;
+}
+
+function optimize(fused: Program, { schedule: name = 'optimized', withoutPasses = [], onPass }: ScheduleOptions): Program {
+  if (!schedules.includes(name)) {
+    throw new CompConvError('invalid-argument', `unknown schedule ${JSON.stringify(name)}; known are ${schedules.join(', ')}`);
+  }
+  const unknown = withoutPasses.find((pass) => !passNames.includes(pass));
+  if (unknown !== undefined) {
+    throw new CompConvError('invalid-argument', `unknown pass ${JSON.stringify(unknown)}; known are ${passNames.join(', ')}`);
+  }
+  let program = fused;
+  onPass?.('fuse-epilogues', program);
+  for (const pass of name === 'optimized' ? passNames : []) {
+    if (withoutPasses.includes(pass)) continue;
+    program = optimizations[pass](program);
+    onPass?.(pass, program);
+  }
+  program = settleLayouts(program);
+  onPass?.('settle-layouts', program);
+  return program;
 }
 
 /** Every buffer is checked before anything runs: beyond its limits an adapter gives wrong images, not errors. */
@@ -63,8 +110,8 @@ function checkLimits(plan: Plan, limits: ScheduleLimits): void {
   const largest = Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize);
   const fail = (what: string, bytes: number, advice: string) =>
     new CompConvError('limit-exceeded', `${plan.name}: ${what} needs ${bytes} bytes, but this adapter binds at most ${largest}; ${advice}`);
-  for (const [name, shape] of plan.shapes) {
-    if (valueBytes(shape) > largest) throw fail(`the value ${name}`, valueBytes(shape), 'use a smaller batch or image');
+  for (const [name, value] of plan.values) {
+    if (valueBytes(value) > largest) throw fail(`the value ${name}`, valueBytes(value), 'use a smaller batch or image');
   }
   for (const { key, byteLength } of plan.constants.values()) {
     if (byteLength > largest) throw fail(`the constant ${key}`, byteLength, 'use a smaller network');

@@ -169,7 +169,18 @@ describe('without a GPU', () => {
   test('plan', async () => {
     const plan = await json('plan', '--arch', 'resnet18', '--c0', '128', '--size', '64');
     expect(plan['steps']).toHaveLength(plan['dispatches']);
-    expect(plan['steps'][0]).toMatchObject({ output: 'conv1.primitive', shape: [1, 32, 32, 32] });
+    expect(plan['steps'][0]).toMatchObject({
+      label: 'conv1.primitive',
+      outputs: [{ value: 'relu', shape: [1, 32, 32, 64] }, { value: 'conv1.primitive', shape: [1, 32, 32, 32] }],
+    });
+    const passes = await json('plan', '--arch', 'resnet18', '--c0', '128', '--passes', '--without', 'free-slices', 'merge-grows');
+    expect(passes['passes'].map(({ pass }: { pass: string }) => pass)).toEqual([
+      'fuse-epilogues',
+      'free-shuffle',
+      'scale-tails',
+      'zero-copy-concat',
+      'settle-layouts',
+    ]);
     const { stdout } = await compconv('plan', '--arch', 'resnet18', '--c0', '128', '--size', '64');
     expect(stdout).toContain(
       `\n${plan['dispatches']} dispatches, ${plan['pipelines']} pipelines, ${plan['macs']} MACs\n`,

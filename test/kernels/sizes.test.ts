@@ -1,25 +1,43 @@
-/** A kernel's host side and its WGSL file agree: name, bindings, fields of `Sizes`. */
+/** A kernel's host side and its WGSL agree: name, bindings, fields of its uniforms. */
 import { describe, expect, test } from 'vitest';
+import { FIRST_UNIFORM_BINDING, uniformStructs } from '../../src/kernels/kernel.ts';
 import { kernels } from '../../src/kernels/kernels.ts';
 
-describe.each(kernels.map((kernel) => [kernel.name, kernel] as const))('%s', (name, { code, bindings, sizes }) => {
-  test('fields of Sizes, all u32, in order', () => {
-    const struct = /struct Sizes \{([\s\S]*?)\n\}/.exec(code)![1].replaceAll(/\/\/.*/g, '');
-    const fields = [...struct.matchAll(/^\s*(\w+): u32,/gm)].map((match) => match[1]);
-    expect(fields).toEqual(sizes);
-    expect(struct.match(/\w+: /g)).toHaveLength(fields.length);
+describe.each(kernels.map((kernel) => [kernel.name, kernel] as const))('%s', (name, kernel) => {
+  const { code, bindings, written } = kernel;
+  const structNames = ['Sizes', 'Stores'];
+
+  test('fields of its uniforms, all u32, in order', () => {
+    uniformStructs(kernel).forEach((expected, i) => {
+      const struct = new RegExp(`struct ${structNames[i]} \\{([\\s\\S]*?)\\n\\}`).exec(code)![1].replaceAll(/\/\/.*/g, '');
+      const fields = [...struct.matchAll(/^\s*(\w+): u32,/gm)].map((match) => match[1]);
+      expect(fields).toEqual(expected);
+      expect(struct.match(/\w+: /g)).toHaveLength(fields.length);
+    });
+    // One table of values serves both.
+    const all = uniformStructs(kernel).flat();
+    expect(new Set(all).size).toBe(all.length);
   });
 
-  test('storage bindings in order, only the last one written, then the uniform', () => {
+  test('storage bindings in order, the last ones written, and the uniforms', () => {
     const declared = [...code.matchAll(/@group\(0\) @binding\((\d+)\) var<([^>]+)> (\w+)/g)].map(([, binding, space, variable]) => ({
       binding: Number(binding),
       space,
       variable,
     }));
-    expect(declared.map(({ binding }) => binding)).toEqual(declared.map((_, i) => i));
-    expect(declared.map(({ variable }) => variable)).toEqual([...bindings, 'sizes']);
-    const spaces = bindings.map((_, i) => (i === bindings.length - 1 ? 'storage, read_write' : 'storage, read'));
-    expect(declared.map(({ space }) => space)).toEqual([...spaces, 'uniform']);
+    const storage = bindings.map((variable, binding) => ({
+      binding,
+      space: binding < bindings.length - written ? 'storage, read' : 'storage, read_write',
+      variable,
+    }));
+    const uniforms = uniformStructs(kernel).map((_, i) => ({
+      binding: FIRST_UNIFORM_BINDING + i,
+      space: 'uniform',
+      variable: structNames[i].toLowerCase(),
+    }));
+    // A kernel need not declare what it does not use.
+    const used = storage.filter(({ variable }) => variable !== 'unused');
+    expect([...declared].sort((a, b) => a.binding - b.binding)).toEqual([...used, ...uniforms]);
     // What every adapter has.
     expect(bindings.length).toBeLessThanOrEqual(8);
   });

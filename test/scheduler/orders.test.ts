@@ -1,4 +1,4 @@
-/** Channel orders: positions are a permutation that the shuffle undoes; shuffles go where they can and stay where they must. */
+/** Channel layouts, and what only moves channels: it goes where it can and stays where it must. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { GraphBuilder } from '../../src/graph/builder.ts';
@@ -6,49 +6,60 @@ import type { Graph } from '../../src/graph/graph.ts';
 import { compress } from '../../src/models/compress.ts';
 import { createNetwork } from '../../src/models/network.ts';
 import { summarizePlan } from '../../src/scheduler/plan.ts';
-import { DEFAULT_LIMITS, schedule } from '../../src/scheduler/schedule.ts';
-import { channelAt, channelPosition } from '../../src/tensor/channel-layout.ts';
+import { DEFAULT_LIMITS, schedule, type ScheduleOptions } from '../../src/scheduler/schedule.ts';
+import { PADDING, channelsOfLanes, segmentedLayout, shuffledChannel } from '../../src/tensor/channel-layout.ts';
 import { orderedGraphs } from './ordered-graphs.ts';
 
-test('channelPosition is a permutation, channelAt its inverse, and a shuffle finds channel j g + q at q C/g + j', () => {
+test('a shuffle moves what lies at q C/g + j to channel j g + q: a permutation, without groups none', () => {
   fc.assert(
-    fc.property(fc.integer({ min: 1, max: 12 }), fc.integer({ min: 1, max: 40 }), (order, perGroup) => {
-      const channels = order * perGroup;
-      const positions = Array.from({ length: channels }, (_, c) => channelPosition(c, channels, order));
-      expect([...positions].sort((a, b) => a - b)).toEqual(positions.map((_, i) => i));
-      positions.forEach((position, c) => expect(channelAt(position, channels, order)).toBe(c));
-      for (let j = 0; j < perGroup; j++) {
-        for (let q = 0; q < order; q++) expect(channelPosition(j * order + q, channels, order)).toBe(q * perGroup + j);
-      }
+    fc.property(fc.integer({ min: 1, max: 12 }), fc.integer({ min: 1, max: 40 }), (groups, perGroup) => {
+      const channels = groups * perGroup;
+      const moved = Array.from({ length: channels }, (_, position) => shuffledChannel(position, channels, groups));
+      expect([...moved].sort((a, b) => a - b)).toEqual(moved.map((_, i) => i));
+      for (let j = 0; j < perGroup; j++) for (let q = 0; q < groups; q++) expect(moved[q * perGroup + j]).toBe(j * groups + q);
+      if (groups === 1) expect(moved).toEqual(moved.map((_, i) => i));
+    }),
+  );
+});
+
+test('segments are padded one by one, and equal keys are equal layouts', () => {
+  const layout = segmentedLayout([[4, 0, 1, 2, 3], [6, 5]]);
+  expect(layout.pitch).toBe(12);
+  expect([...layout.lanes]).toEqual([1, 2, 3, 4, 0, 9, 8]);
+  expect([...channelsOfLanes(layout)]).toEqual([4, 0, 1, 2, 3, PADDING, PADDING, PADDING, 6, 5, PADDING, PADDING]);
+  const permutations = fc.uniqueArray(fc.integer({ min: 0, max: 6 }), { minLength: 7, maxLength: 7 });
+  fc.assert(
+    fc.property(permutations, fc.integer({ min: 0, max: 7 }), permutations, fc.integer({ min: 0, max: 7 }), (a, cutA, b, cutB) => {
+      const [one, other] = [[a, cutA] as const, [b, cutB] as const].map(([all, cut]) => segmentedLayout([all.slice(0, cut), all.slice(cut)]));
+      expect(one.key === other.key).toBe(one.pitch === other.pitch && one.lanes.join() === other.lanes.join());
     }),
   );
 });
 
 const counts = (graph: Graph) => summarizePlan(schedule(graph)).dispatchesByKernel;
+/** Dispatches that compute nothing. */
+const moves = (graph: Graph, options: ScheduleOptions = {}) => {
+  const { dispatchesByKernel } = summarizePlan(schedule(graph, DEFAULT_LIMITS, options));
+  return ['channel-slice', 'channel-concat', 'channel-shuffle'].reduce((sum, name) => sum + (dispatchesByKernel[name] ?? 0), 0);
+};
 
-describe('shuffles', () => {
-  test('none is left in any CompConv network of the zoo but where it ends in one', () => {
+describe('dispatches that only move channels', () => {
+  test('none is left in any CompConv network of the zoo', () => {
     for (const arch of ['resnet18', 'resnet50', 'vgg11', 'vgg16_bn', 'resnet_small14']) {
-      for (const shuffleGroups of [2, 4]) {
-        expect(counts(createNetwork({ arch, c0: 32, shuffleGroups, inner: 'bn-relu' }))['channel-shuffle'], arch).toBeUndefined();
+      for (const [shuffleGroups, inner] of [[2, 'linear'], [2, 'bn-relu'], [4, 'linear'], [1, 'bn-relu']] as const) {
+        expect(moves(createNetwork({ arch, c0: 32, shuffleGroups, inner })), arch).toBe(0);
       }
     }
   });
 
-  test.each(Object.entries(orderedGraphs()))('%s', (_, { graph, shuffles }) => {
-    expect(counts(graph)['channel-shuffle'] ?? 0).toBe(shuffles);
-    const reference = summarizePlan(schedule(graph, DEFAULT_LIMITS, 'reference')).dispatchesByKernel;
-    expect(reference['channel-shuffle']).toBeGreaterThanOrEqual(shuffles);
+  test.each(Object.entries(orderedGraphs()))('%s', (_, { graph, moves: expected }) => {
+    expect(moves(graph)).toBe(expected);
+    expect(moves(graph, { schedule: 'reference' })).toBeGreaterThanOrEqual(Math.min(expected, 1));
   });
 
-  test('depths of 0: a plain shortcut keeps the shuffles of its stage, a plain branch takes the order of its shortcut', () => {
+  test('depths of 0: plain shortcuts and branches beside modules need none either', () => {
     const depths = { 'layer2.0.downsample.0': 0, 'layer3.0.conv2': 0 };
-    const graph = compress(createNetwork({ arch: 'resnet18' }), { c0: 64, depths });
-    // Those of layer2.0.conv2, which is added to the shortcut, and of layer2.1.conv2, which is added to that.
-    expect(schedule(graph).dispatches.filter(({ kernel }) => kernel.name === 'channel-shuffle').map(({ label }) => label)).toEqual([
-      'layer2.0.relu2',
-      'layer2.1.relu2',
-    ]);
+    expect(moves(compress(createNetwork({ arch: 'resnet18' }), { c0: 64, depths }))).toBe(0);
   });
 });
 
@@ -59,6 +70,7 @@ test('the tail of a 1x1 module needs no dispatch of its own', () => {
   const plain = g.build('pointwise');
   for (const [inner, tails] of [['linear', undefined], ['bn-relu', 1]] as const) {
     const graph = compress(plain, { depths: { conv: 2 }, inner });
-    expect(counts(graph)['depthwise-conv2d-row'], inner).toBe(tails);
+    const { 'depthwise-conv2d-row': one, 'depthwise-conv2d-row-parts': parts } = counts(graph);
+    expect(one ?? parts, inner).toBe(tails);
   }
 });

@@ -3,6 +3,7 @@ import { describe, test } from 'vitest';
 import { graphParams, shapeOf } from '../../src/graph/graph.ts';
 import { runReference, toTensor } from '../../src/reference/run.ts';
 import { schedules } from '../../src/scheduler/plan.ts';
+import { passNames, type ScheduleOptions } from '../../src/scheduler/schedule.ts';
 import { seededWeights } from '../../src/weights/seeded.ts';
 import { expectClose } from '../support/compare.ts';
 import { useGpu } from '../support/gpu.ts';
@@ -11,13 +12,20 @@ import { orderedGraphs } from './ordered-graphs.ts';
 
 const gpu = useGpu();
 
+/** Every schedule, and the optimised one with each of its passes left out, and with all but one of them. */
+const variants: [string, ScheduleOptions][] = [
+  ...schedules.map((schedule): [string, ScheduleOptions] => [`schedule ${schedule}`, { schedule }]),
+  ...passNames.map((pass): [string, ScheduleOptions] => [`without ${pass}`, { withoutPasses: [pass] }]),
+  ...passNames.map((pass): [string, ScheduleOptions] => [`${pass} alone`, { withoutPasses: passNames.filter((other) => other !== pass) }]),
+];
+
 describe.each(Object.entries(orderedGraphs()))('%s', (_, { graph }) => {
-  test.each(schedules)('schedule %s', async (schedule) => {
+  test.each(variants)('%s', async (_, options) => {
     const { n, h, w, c } = shapeOf(graph, graph.input);
     const input = { shape: [n, c, h, w], data: distinctValues(n * c * h * w, 3) };
     const weights = seededWeights(graphParams(graph), 11);
     const expected = toTensor(runReference(graph, weights, input).get(graph.output)!);
-    const actual = await gpu.run(graph, weights, input, { schedule });
+    const actual = await gpu.run(graph, weights, input, options);
     expectClose(actual.data, expected.data, { relativeL2: 1e-6 });
   });
 });

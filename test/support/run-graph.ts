@@ -9,15 +9,12 @@ import { withErrorScopes, type EngineDevice } from '../../src/runtime/device.ts'
 import { Executor } from '../../src/runtime/executor.ts';
 import { packActivation, unpackActivation } from '../../src/runtime/layout.ts';
 import { PipelineCache } from '../../src/runtime/pipelines.ts';
-import type { ScheduleName } from '../../src/scheduler/plan.ts';
-import { schedule, type ScheduleLimits } from '../../src/scheduler/schedule.ts';
+import { schedule, type ScheduleLimits, type ScheduleOptions } from '../../src/scheduler/schedule.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import type { Weights } from '../../src/weights/weights.ts';
 
 /** A schedule, and limits other than the device's to make the plan for. */
-export interface RunGraphOptions extends Partial<ScheduleLimits> {
-  readonly schedule?: ScheduleName;
-}
+export interface RunGraphOptions extends Partial<ScheduleLimits>, ScheduleOptions {}
 
 const caches = new WeakMap<GPUDevice, PipelineCache>();
 
@@ -27,12 +24,12 @@ export async function runGraph(
   graph: Graph,
   weights: Weights,
   input: Tensor,
-  { schedule: name, ...limits }: RunGraphOptions = {},
+  options: RunGraphOptions = {},
 ): Promise<Tensor> {
   const { device } = engine;
   const pipelines = caches.get(device) ?? new PipelineCache(device);
   caches.set(device, pipelines);
-  const plan = schedule(graph, { ...limitsOf(engine), ...limits }, name);
+  const plan = schedule(graph, { ...limitsOf(engine), ...options }, options);
   const constants = new ConstantStore(device, weights);
   let executor: Executor | undefined;
   try {

@@ -1,0 +1,75 @@
+/**
+ * What the passes transform: fused ops in order of execution, and the values that several of them write. Every pass is a
+ * function from program to program; what it gives computes the same.
+ */
+import { segmentedLayout, type ChannelLayout } from '../tensor/channel-layout.ts';
+import { formatImageShape, type ImageShape } from '../tensor/image-shape.ts';
+import type { Epilogue, FusedOp } from '../kernels/fused-op.ts';
+import type { KernelAttrs } from '../kernels/kernels.ts';
+
+export type Op = FusedOp<KernelAttrs>;
+
+export interface Program {
+  readonly ops: readonly Op[];
+  readonly input: string;
+  readonly inputShape: ImageShape;
+  readonly output: string;
+  /** Values that several ops write, each a part. */
+  readonly joined: ReadonlyMap<string, Joined>;
+  /** How the channels of a value or of an op's result lie, where it is not the graph's own order. */
+  readonly layouts: ReadonlyMap<string, ChannelLayout>;
+}
+
+/** A value in parts. */
+export interface Joined {
+  readonly shape: ImageShape;
+  /** In the order in which they lie in memory. */
+  readonly parts: readonly Part[];
+}
+
+export interface Part {
+  /** The op that writes it. */
+  readonly writer: string;
+  /** Which of the value's channels it is, in the order of its lanes. */
+  readonly channels: readonly number[];
+}
+
+/** The layout of a value in parts. */
+export function joinedLayout({ parts }: Joined): ChannelLayout {
+  return segmentedLayout(parts.map(({ channels }) => channels));
+}
+
+/** How often each value is read, as input or residual, on the way to a value in parts too; being the output counts. */
+export function countReaders({ ops, output }: Program): Map<string, number> {
+  const readers = new Map([[output, 1]]);
+  for (const op of ops) {
+    // Ops that write parts of one value add the same residual, each to its own part: one reader each does no harm.
+    const residuals = [op, ...(op.copies ?? [])].flatMap(({ residual, stores = [] }) => [residual, ...stores.map(({ finish }) => finish?.residual)]);
+    for (const value of [...op.inputs, ...residuals]) if (value !== undefined) readers.set(value, (readers.get(value) ?? 0) + 1);
+  }
+  return readers;
+}
+
+/** Whether nothing happens to what an op computes. */
+export function isBare({ affine, residual, relu }: Epilogue): boolean {
+  return affine.length === 0 && residual === undefined && !relu;
+}
+
+/** The program as lines of text: each op, what it computes, where that goes, what happens on the way; then the values in parts. */
+export function printProgram({ ops, joined, output }: Program): string[] {
+  const lines = ops.map((op) => {
+    const { attrs, name, inputs, stores, copies = [] } = op;
+    const targets = stores
+      ? stores.map(({ value, at, first, vectors, finish }) => `${value}[${4 * at}..] = ${name}[${4 * first}..${4 * (first + vectors)}]${finish ? epilogue(finish) : ''}`)
+      : [name];
+    const copied = copies.flatMap((copy) => (copy.stores ?? []).map(({ value, at }) => `${value}[${4 * at}..] = ${copy.name}`));
+    return `${attrs.op} ${inputs.join(', ')}${epilogue(op)} -> ${[...targets, ...copied].join('; ')} ${formatImageShape(op.output)}`;
+  });
+  const values = [...joined].map(([name, { parts }]) => `${name} = ${parts.map(({ writer, channels }) => `${writer} (${channels.length})`).join(' | ')}`);
+  return [...lines, ...values, `output ${output}`];
+}
+
+function epilogue({ affine, residual, relu }: Epilogue): string {
+  const steps = [...affine.map(({ kind }) => kind), ...(residual === undefined ? [] : [`+ ${residual}`]), ...(relu ? ['relu'] : [])];
+  return steps.map((step) => ` ${step}`).join('');
+}
