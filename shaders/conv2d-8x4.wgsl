@@ -1,4 +1,8 @@
 // conv2d-8x4: tile of 8 pixels x 4 output channels per invocation. Begins with conv2d.wgsl.
+//
+//   weights  [k, k, 4 groupVectors, weightVectors] vec4 over output channels
+
+@group(0) @binding(1) var<storage, read> weights: array<vec4f>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
@@ -109,13 +113,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     }
   }
 
-  let place = storesOf(vector);
-  store(pixel, vector, a00, place);
-  store(pixel + 1, vector, a10, place);
-  store(pixel + 2, vector, a20, place);
-  store(pixel + 3, vector, a30, place);
-  store(pixel + 4, vector, a40, place);
-  store(pixel + 5, vector, a50, place);
-  store(pixel + 6, vector, a60, place);
-  store(pixel + 7, vector, a70, place);
+  // A loop, since what a store may have to do is much code, and arrays, since only they can be indexed. Not in the sums' loop.
+  var sums0 = array<vec4f, 8>(a00, a10, a20, a30, a40, a50, a60, a70);
+  let place0 = storesOf(min(vector, sizes.outVectors - 1));
+  for (var p = 0u; p < 8; p++) {
+    store(pixel + p, vector, sums0[p], place0);
+  }
 }

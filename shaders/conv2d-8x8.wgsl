@@ -1,4 +1,8 @@
 // conv2d-8x8: tile of 8 pixels x 8 output channels per invocation. Begins with conv2d.wgsl.
+//
+//   weights  [k, k, 4 groupVectors, weightVectors] vec4 over output channels
+
+@group(0) @binding(1) var<storage, read> weights: array<vec4f>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
@@ -110,14 +114,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     }
   }
 
-  let place0 = storesOf(vector);
+  // A loop, since what a store may have to do is much code, and arrays, since only they can be indexed. Not in the sums' loop.
+  var sums0 = array<vec4f, 8>(a00, a10, a20, a30, a40, a50, a60, a70);
+  var sums1 = array<vec4f, 8>(a01, a11, a21, a31, a41, a51, a61, a71);
+  let place0 = storesOf(min(vector, sizes.outVectors - 1));
   let place1 = storesOf(min(vector + 1, sizes.outVectors - 1));
-  store(pixel, vector, a00, place0); store(pixel, vector + 1, a01, place1);
-  store(pixel + 1, vector, a10, place0); store(pixel + 1, vector + 1, a11, place1);
-  store(pixel + 2, vector, a20, place0); store(pixel + 2, vector + 1, a21, place1);
-  store(pixel + 3, vector, a30, place0); store(pixel + 3, vector + 1, a31, place1);
-  store(pixel + 4, vector, a40, place0); store(pixel + 4, vector + 1, a41, place1);
-  store(pixel + 5, vector, a50, place0); store(pixel + 5, vector + 1, a51, place1);
-  store(pixel + 6, vector, a60, place0); store(pixel + 6, vector + 1, a61, place1);
-  store(pixel + 7, vector, a70, place0); store(pixel + 7, vector + 1, a71, place1);
+  for (var p = 0u; p < 8; p++) {
+    store(pixel + p, vector, sums0[p], place0);
+    store(pixel + p, vector + 1, sums1[p], place1);
+  }
 }

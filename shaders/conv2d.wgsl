@@ -1,13 +1,13 @@
-// conv2d: what its tiles share. A tile file (conv2d-8x8.wgsl, conv2d-8x4.wgsl) and a store file (store.wgsl or
+// conv2d: what its tiles share. A tile file (conv2d-8x8.wgsl and the like) and a store file (store.wgsl or
 // store-parts.wgsl) are appended.
 //
 //   sum[n, oy, ox, o] = bias[o] + sum over ky, kx, ci of x[n, oy s - p + ky, ox s - p + kx, ci] w[ky, kx, ci, o]
 //
 //   x        [N, H, W, inVectors] vec4, padding lanes 0
-//   weights  [k, k, 4 groupVectors, weightVectors] vec4 over output channels, BatchNorm folded in where that can be
+//   weights  see the tile; BatchNorm is folded in where that can be
 //   params   begins with the bias: [weightVectors] vec4
 //
-// Invocations are numbered with the output channels fastest, so neighbours share pixels and read adjacent weights, and
+// Tiles are numbered with the output channels fastest, so neighbours share pixels and read adjacent weights, and
 // a narrow layer leaves no invocation idle. Accumulators are named registers: a loop-indexed array would go to memory.
 // Sizes are uniforms rather than constants: one pipeline then serves all layers, batches and image sizes.
 //
@@ -22,7 +22,7 @@ struct Sizes {
   outWidth: u32,
   outVectors: u32,      // of the sums
   pixels: u32,          // N OH OW
-  tiles: u32,           // invocations: channel tiles x pixel tiles
+  tiles: u32,           // channel tiles x pixel tiles
   channelTiles: u32,
   kernelSize: u32,
   stride: u32,
@@ -38,7 +38,6 @@ struct Sizes {
 override PADDED: bool = true;
 
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
-@group(0) @binding(1) var<storage, read> weights: array<vec4f>;
 @group(0) @binding(8) var<uniform> sizes: Sizes;
 
 // Where an output pixel looks. Counted in vec4s from its window's left edge.

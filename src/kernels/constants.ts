@@ -11,6 +11,8 @@ import type { FusedOp } from './fused-op.ts';
 export interface Constant {
   readonly key: string;
   readonly byteLength: number;
+  /** Size of the texture of `rgba32float` texels that holds it, row by row; without, it is a buffer. */
+  readonly texture?: { readonly width: number; readonly height: number };
   /** Names of the parameters it reads. */
   readonly params: readonly string[];
   /** Writes the packed values; `target` has `byteLength / 4` elements, all 0. */
@@ -50,36 +52,32 @@ export function affineConstant({ name, affine, output }: FusedOp, { key, pitch, 
 const BLOCK = 16;
 
 /**
- * Packs PyTorch's weights `[O, K]`, flattened inputs last, into rows of outputs: `target[rows[k] + shift(o)][o - first]`.
+ * Packs PyTorch's weights `[O, K]`, flattened inputs last: that of output o and input k to `target[rows[k] + column(o)]`.
  * In blocks of outputs, since a plain transposition of a large matrix would miss the cache at every element.
  */
 export function packRows(
   data: Float32Array,
   target: Float32Array,
   layout: {
-    /** Row of each flattened input. */
+    /** Where each flattened input's row begins. */
     readonly rows: Uint32Array;
-    /** Elements per row of the target. */
-    readonly columns: number;
     /** Range of outputs. */
     readonly first: number;
     readonly outputs: number;
     /** Factor of each output, by its index in `data`. */
     readonly scale: Float64Array;
-    /** Rows by which an output's inputs lie further down. Default 0. */
-    readonly shift?: (output: number) => number;
-    /** Column of each output of the range. Default its place in the range. */
+    /** Where each output lies in a row. Default its place in the range. */
     readonly column?: (output: number) => number;
   },
 ): void {
-  const { rows, columns, first, outputs, scale, shift = () => 0, column = (o) => o - first } = layout;
+  const { rows, first, outputs, scale, column = (o) => o - first } = layout;
   const inputs = rows.length;
   for (let begin = 0; begin < outputs; begin += BLOCK) {
     const end = Math.min(begin + BLOCK, outputs);
     for (let k = 0; k < inputs; k++) {
       for (let o = begin; o < end; o++) {
         const output = first + o;
-        target[(rows[k] + shift(output)) * columns + column(output)] = data[output * inputs + k] * scale[output];
+        target[rows[k] + column(output)] = data[output * inputs + k] * scale[output];
       }
     }
   }

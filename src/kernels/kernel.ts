@@ -13,6 +13,8 @@ export interface Kernel {
   readonly code: string;
   /** Names of the storage bindings: those that are read, then those that are written. */
   readonly bindings: readonly string[];
+  /** Those of the bindings that are textures, read through a nearest sampler. Default none. */
+  readonly textures?: readonly string[];
   /** How many of the bindings, the last ones, are written. */
   readonly written: number;
   /** Fields of the WGSL struct `Sizes`, all u32, in order. */
@@ -23,6 +25,9 @@ export interface Kernel {
 
 /** Where uniforms are bound: `Sizes`, then `Stores`. Storage bindings, of which every adapter has eight, are numbered from 0. */
 export const FIRST_UNIFORM_BINDING = 8;
+
+/** Where the sampler is bound, in kernels that have textures. */
+export const SAMPLER_BINDING = 10;
 
 /** The uniform structs of a kernel, each as its fields. */
 export function uniformStructs({ sizes, stores }: Kernel): readonly (readonly string[])[] {
@@ -62,8 +67,11 @@ export interface Lowered {
   readonly temporaries?: ReadonlyMap<string, ImageShape>;
 }
 
-/** What of an adapter's limits decides how ops are lowered. */
+/** What of an adapter decides how ops are lowered. */
 export interface KernelLimits {
+  readonly maxTextureDimension2D: number;
+  /** Whether to use kernels whose quads share their loads: software adapters with subgroups gain by them. Default false. */
+  readonly hasQuads?: boolean;
   readonly maxStorageBufferBindingSize: number;
   readonly maxComputeWorkgroupsPerDimension: number;
 }
@@ -75,12 +83,12 @@ export interface Surroundings {
   layoutOf(value: string): ChannelLayout;
 }
 
-/** Invocations of a workgroup, in every kernel. */
+/** Invocations of a workgroup, but for kernels that say otherwise. */
 export const WORKGROUP_SIZE = 64;
 
-/** Workgroup counts for `invocations` in workgroups of 64, folded into two dimensions where one would overflow. */
-export function linearWorkgroups(invocations: number, limits: KernelLimits): [number, number, number] {
-  const groups = Math.ceil(invocations / WORKGROUP_SIZE);
+/** Workgroup counts for `invocations`, folded into two dimensions where one would overflow. */
+export function linearWorkgroups(invocations: number, limits: KernelLimits, workgroupSize = WORKGROUP_SIZE): [number, number, number] {
+  const groups = Math.ceil(invocations / workgroupSize);
   const rows = Math.ceil(groups / limits.maxComputeWorkgroupsPerDimension);
   return [Math.ceil(groups / rows), rows, 1];
 }

@@ -77,9 +77,9 @@ function weightConstant(op: FusedOp<LinearAttrs>, layout: ChannelLayout, firstVe
       const { data } = weights.get(param);
       const { scale } = evaluateAffine(op.affine, op.output.c, weights);
       const pixels = h * w;
-      const row = (pixel: number, channel: number) => pixel * pitch + lanes[channel];
+      const row = (pixel: number, channel: number) => (pixel * pitch + lanes[channel]) * columns;
       const rows = Uint32Array.from({ length: c * pixels }, (_, i) => row(i % pixels, Math.floor(i / pixels)));
-      packRows(data, target, { rows, columns, first, outputs, scale });
+      packRows(data, target, { rows, first, outputs, scale });
     },
   };
 }

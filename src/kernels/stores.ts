@@ -23,11 +23,12 @@ export interface StoringKernels {
 }
 
 /** The kernels that end in a store file, from `code` without it. Bindings 0 and 1 are theirs: `x` and `weights`. */
-export function storingKernels(name: string, code: string, sizes: readonly string[]): StoringKernels {
+export function storingKernels(name: string, code: string, sizes: readonly string[], textures: readonly string[] = []): StoringKernels {
   const one: Kernel = {
     name,
     code: `${code}\n${codeOfOne}`,
     bindings: ['x', 'weights', 'params', 'residual', 'y'],
+    textures,
     written: 1,
     sizes,
     stores: ['vectors', 'offset', 'residualVectors', 'lanesRow', 'relu'],
@@ -36,6 +37,7 @@ export function storingKernels(name: string, code: string, sizes: readonly strin
     name: `${name}-parts`,
     code: `${code}\n${codeOfParts}`,
     bindings: [...one.bindings, 'scratch0', 'scratch1'],
+    textures,
     written: 3,
     sizes,
     stores: [

@@ -1,9 +1,9 @@
 /**
- * Packed weights on the GPU: each constant once, shared by the plans of all input sizes, packed straight into mapped
- * memory so that no second copy is made on the JavaScript side.
+ * Packed weights on the GPU: each constant once, shared by the plans of all input sizes. Buffers are packed straight into
+ * mapped memory, so that no second copy is made on the JavaScript side; a texture is packed into a copy that goes at once.
  */
 import { throwIfAborted } from '../errors.ts';
-import type { Constant } from '../kernels/constants.ts';
+import { BYTES_PER_VECTOR, type Constant } from '../kernels/constants.ts';
 import type { Weights } from '../weights/weights.ts';
 
 /** Called after each uploaded constant, with bytes. */
@@ -12,7 +12,8 @@ export type UploadProgress = (doneBytes: number, totalBytes: number) => void;
 export class ConstantStore {
   readonly #device: GPUDevice;
   readonly #weights: Weights;
-  readonly #buffers = new Map<string, GPUBuffer>();
+  readonly #resources = new Map<string, GPUBuffer | GPUTexture>();
+  #byteLength = 0;
 
   constructor(device: GPUDevice, weights: Weights) {
     this.#device = device;
@@ -21,27 +22,21 @@ export class ConstantStore {
 
   /** Bytes on the GPU. */
   get byteLength(): number {
-    return [...this.#buffers.values()].reduce((sum, buffer) => sum + buffer.size, 0);
+    return this.#byteLength;
   }
 
   /** Uploads what is not there yet. Yields to the event loop in between, so that a page stays responsive. @throws aborted */
   async upload(constants: Iterable<Constant>, onProgress?: UploadProgress, signal?: AbortSignal): Promise<void> {
-    const missing = [...constants].filter(({ key }) => !this.#buffers.has(key));
+    const missing = [...constants].filter(({ key }) => !this.#resources.has(key));
     const total = missing.reduce((sum, { byteLength }) => sum + byteLength, 0);
     let done = 0;
     let lastYield = performance.now();
     for (const constant of missing) {
       throwIfAborted(signal);
-      const buffer = this.#device.createBuffer({
-        label: constant.key,
-        size: constant.byteLength,
-        usage: GPUBufferUsage.STORAGE,
-        mappedAtCreation: true,
-      });
-      // Known from here on, so that it is destroyed whatever happens next.
-      this.#buffers.set(constant.key, buffer);
-      constant.pack(this.#weights, new Float32Array(buffer.getMappedRange()));
-      buffer.unmap();
+      // Known from its creation on, so that it is destroyed whatever happens next.
+      if (constant.texture) this.#uploadTexture(constant, constant.texture);
+      else this.#uploadBuffer(constant);
+      this.#byteLength += constant.byteLength;
       done += constant.byteLength;
       onProgress?.(done, total);
       if (performance.now() - lastYield > 30) {
@@ -51,12 +46,40 @@ export class ConstantStore {
     }
   }
 
-  buffer(key: string): GPUBuffer {
-    return this.#buffers.get(key)!;
+  #uploadBuffer(constant: Constant): void {
+    const buffer = this.#device.createBuffer({
+      label: constant.key,
+      size: constant.byteLength,
+      usage: GPUBufferUsage.STORAGE,
+      mappedAtCreation: true,
+    });
+    this.#resources.set(constant.key, buffer);
+    constant.pack(this.#weights, new Float32Array(buffer.getMappedRange()));
+    buffer.unmap();
+  }
+
+  #uploadTexture(constant: Constant, { width, height }: NonNullable<Constant['texture']>): void {
+    const texture = this.#device.createTexture({
+      label: constant.key,
+      size: [width, height],
+      format: 'rgba32float',
+      usage: GPUTextureUsage.TEXTURE_BINDING | GPUTextureUsage.COPY_DST,
+    });
+    this.#resources.set(constant.key, texture);
+    const packed = new Float32Array(constant.byteLength / 4);
+    constant.pack(this.#weights, packed);
+    this.#device.queue.writeTexture({ texture }, packed, { bytesPerRow: width * BYTES_PER_VECTOR }, [width, height]);
+  }
+
+  /** What a binding takes. */
+  resource(key: string): GPUBufferBinding | GPUTextureView {
+    const resource = this.#resources.get(key)!;
+    return 'createView' in resource ? resource.createView() : { buffer: resource };
   }
 
   destroy(): void {
-    for (const buffer of this.#buffers.values()) buffer.destroy();
-    this.#buffers.clear();
+    for (const resource of this.#resources.values()) resource.destroy();
+    this.#resources.clear();
+    this.#byteLength = 0;
   }
 }

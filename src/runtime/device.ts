@@ -42,7 +42,7 @@ export interface EngineDevice {
 
 /** Limits worth asking for beyond the defaults; each is requested as high as the adapter has it. */
 const USEFUL_LIMITS = ['maxBufferSize', 'maxStorageBufferBindingSize', 'maxStorageBuffersPerShaderStage', 'maxTextureDimension2D'] as const;
-const USEFUL_FEATURES: readonly GPUFeatureName[] = ['timestamp-query'];
+const USEFUL_FEATURES: readonly GPUFeatureName[] = ['timestamp-query', 'subgroups'];
 
 /** Opens a device. @throws webgpu-unavailable where there is no WebGPU or no adapter. */
 export async function openDevice(options: DeviceOptions = {}): Promise<EngineDevice> {
@@ -96,12 +96,24 @@ function wrapDevice(device: GPUDevice, owned: boolean, info: Partial<GPUAdapterI
       architecture: info.architecture ?? '',
       features: [...device.features].sort(),
     },
-    limits: device.limits,
+    limits: scheduleLimits(device, info),
     hasTimestamps: device.features.has('timestamp-query'),
     lost,
     release() {
       if (owned) device.destroy();
     },
+  };
+}
+
+/** What plans are made for. */
+function scheduleLimits({ limits, features }: GPUDevice, info: Partial<GPUAdapterInfo>): ScheduleLimits {
+  const { maxBufferSize, maxStorageBufferBindingSize, maxComputeWorkgroupsPerDimension, maxTextureDimension2D } = limits;
+  return {
+    maxBufferSize,
+    maxStorageBufferBindingSize,
+    maxComputeWorkgroupsPerDimension,
+    maxTextureDimension2D,
+    hasQuads: isSoftwareAdapter(info) && features.has('subgroups'),
   };
 }
 

@@ -4,7 +4,7 @@
  */
 import { roundUp } from '../tensor/channel-layout.ts';
 import type { ImageShape } from '../tensor/image-shape.ts';
-import { FIRST_UNIFORM_BINDING, uniformStructs, type BufferRef, type Dispatch } from '../kernels/kernel.ts';
+import { FIRST_UNIFORM_BINDING, SAMPLER_BINDING, uniformStructs, type BufferRef, type Dispatch } from '../kernels/kernel.ts';
 import type { Plan } from '../scheduler/plan.ts';
 import { valueBytes } from '../scheduler/memory.ts';
 import type { ConstantStore } from './constant-store.ts';
@@ -75,9 +75,9 @@ export class Executor {
         usage: GPUBufferUsage.STORAGE,
       }),
     );
-    const resource = (ref: BufferRef, binding: number, isWritten: boolean): GPUBufferBinding => {
+    const resource = (ref: BufferRef, binding: number, isWritten: boolean): GPUBindingResource => {
       if ('value' in ref) return { buffer: this.#bufferOf(ref.value) };
-      if ('constant' in ref) return { buffer: constants.buffer(ref.constant) };
+      if ('constant' in ref) return constants.resource(ref.constant);
       return { buffer: this.#unused[isWritten ? 1 : 0], offset: binding * UNUSED_BYTES, size: UNUSED_BYTES };
     };
     this.#steps = plan.dispatches.map((dispatch, index) => {
@@ -89,6 +89,7 @@ export class Executor {
         entries: [
           ...buffers.map((ref, binding) => ({ binding, resource: resource(ref, binding, isWritten(binding)) })),
           ...uniforms[index],
+          ...(kernel.textures?.length ? [{ binding: SAMPLER_BINDING, resource: cache.sampler }] : []),
         ],
       });
       return { pipeline: pipelines[index], bindGroup, dispatch };

@@ -3,7 +3,7 @@
  * time (`createComputePipelineAsync`).
  */
 import { CompConvError, throwIfAborted } from '../errors.ts';
-import { FIRST_UNIFORM_BINDING, uniformStructs, type Dispatch, type Kernel } from '../kernels/kernel.ts';
+import { FIRST_UNIFORM_BINDING, SAMPLER_BINDING, uniformStructs, type Dispatch, type Kernel } from '../kernels/kernel.ts';
 import { pipelineKey } from '../scheduler/plan.ts';
 
 /** Called after each compiled pipeline. */
@@ -14,6 +14,7 @@ export class PipelineCache {
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
   readonly #layouts = new Map<Kernel, GPUBindGroupLayout>();
   readonly #modules = new Map<Kernel, GPUShaderModule>();
+  #sampler: GPUSampler | undefined;
 
   constructor(device: GPUDevice) {
     this.#device = device;
@@ -39,16 +40,30 @@ export class PipelineCache {
     return keys.map((key) => compiled.get(key)!);
   }
 
+  /** Nearest texel, for kernels that read weights from textures. */
+  get sampler(): GPUSampler {
+    return (this.#sampler ??= this.#device.createSampler({ label: 'nearest' }));
+  }
+
   /** Storage buffers in the kernel's order, the last ones writable, and its uniforms. */
   layout(kernel: Kernel): GPUBindGroupLayout {
     let layout = this.#layouts.get(kernel);
     if (!layout) {
       const firstWritten = kernel.bindings.length - kernel.written;
-      const storage = kernel.bindings.map((_, i) => [i, i < firstWritten ? 'read-only-storage' : 'storage'] as const);
-      const uniforms = uniformStructs(kernel).map((_, i) => [FIRST_UNIFORM_BINDING + i, 'uniform'] as const);
+      const visibility = GPUShaderStage.COMPUTE;
+      const storage = kernel.bindings.map((name, binding): GPUBindGroupLayoutEntry => {
+        if (kernel.textures?.includes(name)) return { binding, visibility, texture: { sampleType: 'unfilterable-float' } };
+        return { binding, visibility, buffer: { type: binding < firstWritten ? 'read-only-storage' : 'storage' } };
+      });
+      const uniforms = uniformStructs(kernel).map((_, i): GPUBindGroupLayoutEntry => ({
+        binding: FIRST_UNIFORM_BINDING + i,
+        visibility,
+        buffer: { type: 'uniform' },
+      }));
+      const sampler: GPUBindGroupLayoutEntry = { binding: SAMPLER_BINDING, visibility, sampler: { type: 'non-filtering' } };
       layout = this.#device.createBindGroupLayout({
         label: kernel.name,
-        entries: [...storage, ...uniforms].map(([binding, type]) => ({ binding, visibility: GPUShaderStage.COMPUTE, buffer: { type } })),
+        entries: [...storage, ...uniforms, ...(kernel.textures?.length ? [sampler] : [])],
       });
       this.#layouts.set(kernel, layout);
     }

@@ -28,6 +28,7 @@ export const DEFAULT_LIMITS: ScheduleLimits = {
   maxStorageBufferBindingSize: 128 * 2 ** 20,
   maxBufferSize: 256 * 2 ** 20,
   maxComputeWorkgroupsPerDimension: 65535,
+  maxTextureDimension2D: 8192,
 };
 
 /** What the schedule `optimized` does beyond `reference`, in order. Each can be left out by name. */

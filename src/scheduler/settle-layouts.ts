@@ -87,7 +87,7 @@ export function surroundings(program: Program, limits: KernelLimits = NO_LIMITS)
   };
 }
 
-const NO_LIMITS: KernelLimits = { maxStorageBufferBindingSize: Infinity, maxComputeWorkgroupsPerDimension: Infinity };
+const NO_LIMITS: KernelLimits = { maxStorageBufferBindingSize: Infinity, maxComputeWorkgroupsPerDimension: Infinity, maxTextureDimension2D: Infinity };
 
 function joinedLayouts({ joined }: Program): Map<string, ChannelLayout> {
   return new Map([...joined].map(([name, value]) => [name, joinedLayout(value)]));

@@ -1,6 +1,6 @@
 /** A kernel's host side and its WGSL agree: name, bindings, fields of its uniforms. */
 import { describe, expect, test } from 'vitest';
-import { FIRST_UNIFORM_BINDING, uniformStructs } from '../../src/kernels/kernel.ts';
+import { FIRST_UNIFORM_BINDING, SAMPLER_BINDING, uniformStructs } from '../../src/kernels/kernel.ts';
 import { kernels } from '../../src/kernels/kernels.ts';
 
 describe.each(kernels.map((kernel) => [kernel.name, kernel] as const))('%s', (name, kernel) => {
@@ -35,15 +35,18 @@ describe.each(kernels.map((kernel) => [kernel.name, kernel] as const))('%s', (na
       space: 'uniform',
       variable: structNames[i].toLowerCase(),
     }));
-    // A kernel need not declare what it does not use.
-    const used = storage.filter(({ variable }) => variable !== 'unused');
+    // A kernel need not declare what it does not use, and textures are no buffers.
+    const used = storage.filter(({ variable }) => variable !== 'unused' && !kernel.textures?.includes(variable));
+    for (const texture of kernel.textures ?? []) {
+      expect(code).toContain(`@group(0) @binding(${bindings.indexOf(texture)}) var ${texture}: texture_2d<f32>;`);
+      expect(code).toContain(`@group(0) @binding(${SAMPLER_BINDING}) var nearest: sampler;`);
+    }
     expect([...declared].sort((a, b) => a.binding - b.binding)).toEqual([...used, ...uniforms]);
     // What every adapter has.
     expect(bindings.length).toBeLessThanOrEqual(8);
   });
 
   test('the file begins with a header that names the kernel', () => {
-    expect(code).toMatch(/^\/\/ [a-z0-9-]+/);
-    expect(name.startsWith(/^\/\/ ([a-z0-9-]+)/.exec(code)![1])).toBe(true);
+    expect(name.startsWith(/^(?:enable subgroups;\n\n)?\/\/ ([a-z0-9-]+)/.exec(code)![1])).toBe(true);
   });
 });

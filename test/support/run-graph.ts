@@ -29,7 +29,7 @@ export async function runGraph(
   const { device } = engine;
   const pipelines = caches.get(device) ?? new PipelineCache(device);
   caches.set(device, pipelines);
-  const plan = schedule(graph, { ...limitsOf(engine), ...options }, options);
+  const plan = schedule(graph, { ...engine.limits, ...options }, options);
   const constants = new ConstantStore(device, weights);
   let executor: Executor | undefined;
   try {
@@ -48,11 +48,6 @@ export async function runGraph(
     executor?.destroy();
     constants.destroy();
   }
-}
-
-function limitsOf({ limits }: EngineDevice): ScheduleLimits {
-  const { maxBufferSize, maxStorageBufferBindingSize, maxComputeWorkgroupsPerDimension } = limits;
-  return { maxBufferSize, maxStorageBufferBindingSize, maxComputeWorkgroupsPerDimension };
 }
 
 /** The device, except that every activation buffer it creates is full of NaN. */

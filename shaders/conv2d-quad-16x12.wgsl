@@ -1,0 +1,109 @@
+// conv2d-quad-16x12: tile of 16 pixels x 12 output channels per four invocations (a quad). Begins with conv2d.wgsl.
+//
+//   weights  texture: row r holds inputs 4 r .. 4 r + 3 of a window, in the order (ky, kx, ci); in it, each channel tile's
+//            12 texels lie together: [input of the four][3 vec4 over output channels]
+//
+// As conv2d-quad-8x32.wgsl, but the quad shares its weights and each invocation has pixels of its own: for layers so narrow
+// that four invocations would not each find output channels.
+//
+// Takes an adapter whose subgroups put invocations 4 n .. 4 n + 3 into one quad, which WGSL does not promise; and no groups.
+
+@group(0) @binding(1) var weights: texture_2d<f32>;
+@group(0) @binding(10) var nearest: sampler;
+
+@compute @workgroup_size(16)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
+  let first = (group.y * groups.x + group.x) * 16;
+  let invocation = first + local;
+  copy(invocation);
+  // Only whole workgroups return, as quadBroadcast asks for uniform control flow. What lies past the last tile is not stored.
+  if (first >= sizes.tiles * 4) { return; }
+  let lane = invocation & 3;
+  let tile = invocation >> 2;
+  let pixelTile = tile / sizes.channelTiles;
+  let vector = (tile - pixelTile * sizes.channelTiles) * 3;
+  let pixel = (pixelTile * 4 + lane) * 4;
+  let last = sizes.pixels - 1; // Tiles that reach past the end compute its last pixel again and do not store it.
+
+  let p0 = window(min(pixel, last));
+  let p1 = window(min(pixel + 1, last));
+  let p2 = window(min(pixel + 2, last));
+  let p3 = window(min(pixel + 3, last));
+
+  let bias0 = params[vector];
+  let bias1 = params[vector + 1];
+  let bias2 = params[vector + 2];
+  var a00 = bias0; var a01 = bias1; var a02 = bias2;
+  var a10 = bias0; var a11 = bias1; var a12 = bias2;
+  var a20 = bias0; var a21 = bias1; var a22 = bias2;
+  var a30 = bias0; var a31 = bias1; var a32 = bias2;
+
+  // Texel centres. The columns stay, the row moves on with each vec4 of input.
+  let texel = f32(vector * 4 + lane * 3) + 0.5;
+  let column = 1 / f32(sizes.weightVectors * 4);
+  let u0 = texel * column;
+  let u1 = (texel + 1) * column;
+  let u2 = (texel + 2) * column;
+  let row = 1 / f32(sizes.kernelSize * sizes.runVectors);
+  var step = 0.5;
+
+  for (var ky = 0u; ky < sizes.kernelSize; ky++) {
+    let down = i32(ky * sizes.inWidth * sizes.inVectors);
+    let s0 = p0.start + down;
+    let s1 = p1.start + down;
+    let s2 = p2.start + down;
+    let s3 = p3.start + down;
+    let n0 = rowInside(p0, ky);
+    let n1 = rowInside(p1, ky);
+    let n2 = rowInside(p2, ky);
+    let n3 = rowInside(p3, ky);
+    for (var i = 0u; i < sizes.runVectors; i++) {
+      let x0 = load(s0, i, p0, n0);
+      let x1 = load(s1, i, p1, n1);
+      let x2 = load(s2, i, p2, n2);
+      let x3 = load(s3, i, p3, n3);
+      let v = step * row;
+      step += 1;
+      let own0 = textureSampleLevel(weights, nearest, vec2f(u0, v), 0);
+      let own1 = textureSampleLevel(weights, nearest, vec2f(u1, v), 0);
+      let own2 = textureSampleLevel(weights, nearest, vec2f(u2, v), 0);
+
+      let wx0 = quadBroadcast(own0, 0); let wx1 = quadBroadcast(own1, 0); let wx2 = quadBroadcast(own2, 0);
+      a00 += x0.x * wx0; a01 += x0.x * wx1; a02 += x0.x * wx2;
+      a10 += x1.x * wx0; a11 += x1.x * wx1; a12 += x1.x * wx2;
+      a20 += x2.x * wx0; a21 += x2.x * wx1; a22 += x2.x * wx2;
+      a30 += x3.x * wx0; a31 += x3.x * wx1; a32 += x3.x * wx2;
+
+      let wy0 = quadBroadcast(own0, 1); let wy1 = quadBroadcast(own1, 1); let wy2 = quadBroadcast(own2, 1);
+      a00 += x0.y * wy0; a01 += x0.y * wy1; a02 += x0.y * wy2;
+      a10 += x1.y * wy0; a11 += x1.y * wy1; a12 += x1.y * wy2;
+      a20 += x2.y * wy0; a21 += x2.y * wy1; a22 += x2.y * wy2;
+      a30 += x3.y * wy0; a31 += x3.y * wy1; a32 += x3.y * wy2;
+
+      let wz0 = quadBroadcast(own0, 2); let wz1 = quadBroadcast(own1, 2); let wz2 = quadBroadcast(own2, 2);
+      a00 += x0.z * wz0; a01 += x0.z * wz1; a02 += x0.z * wz2;
+      a10 += x1.z * wz0; a11 += x1.z * wz1; a12 += x1.z * wz2;
+      a20 += x2.z * wz0; a21 += x2.z * wz1; a22 += x2.z * wz2;
+      a30 += x3.z * wz0; a31 += x3.z * wz1; a32 += x3.z * wz2;
+
+      let ww0 = quadBroadcast(own0, 3); let ww1 = quadBroadcast(own1, 3); let ww2 = quadBroadcast(own2, 3);
+      a00 += x0.w * ww0; a01 += x0.w * ww1; a02 += x0.w * ww2;
+      a10 += x1.w * ww0; a11 += x1.w * ww1; a12 += x1.w * ww2;
+      a20 += x2.w * ww0; a21 += x2.w * ww1; a22 += x2.w * ww2;
+      a30 += x3.w * ww0; a31 += x3.w * ww1; a32 += x3.w * ww2;
+    }
+  }
+
+  // A loop, since what a store may have to do is much code, and arrays, since only they can be indexed. Not in the sums' loop.
+  var sums0 = array<vec4f, 4>(a00, a10, a20, a30);
+  var sums1 = array<vec4f, 4>(a01, a11, a21, a31);
+  var sums2 = array<vec4f, 4>(a02, a12, a22, a32);
+  let place0 = storesOf(min(vector, sizes.outVectors - 1));
+  let place1 = storesOf(min(vector + 1, sizes.outVectors - 1));
+  let place2 = storesOf(min(vector + 2, sizes.outVectors - 1));
+  for (var p = 0u; p < 4; p++) {
+    store(pixel + p, vector, sums0[p], place0);
+    store(pixel + p, vector + 1, sums1[p], place1);
+    store(pixel + p, vector + 2, sums2[p], place2);
+  }
+}
