@@ -94,16 +94,16 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     }
   }
 
-  // A loop, since what a store may have to do is much code, and arrays, since only they can be indexed. Not in the sums' loop.
-  var sums0 = array<vec4f, 4>(a00, a10, a20, a30);
-  var sums1 = array<vec4f, 4>(a01, a11, a21, a31);
-  var sums2 = array<vec4f, 4>(a02, a12, a22, a32);
-  let place0 = storesOf(min(vector, sizes.outVectors - 1));
-  let place1 = storesOf(min(vector + 1, sizes.outVectors - 1));
-  let place2 = storesOf(min(vector + 2, sizes.outVectors - 1));
-  for (var p = 0u; p < 4; p++) {
-    store(pixel + p, vector, sums0[p], place0);
-    store(pixel + p, vector + 1, sums1[p], place1);
-    store(pixel + p, vector + 2, sums2[p], place2);
+  // One pixel at a time, the others move up: what a store may have to do is much code, and an array would be indexed in memory.
+  let place0 = storesOf(vector);
+  let place1 = storesOf(vector + 1);
+  let place2 = storesOf(vector + 2);
+  for (var p = 0u; p < 4; p += 1) {
+    store(pixel + p, a00, place0);
+    store(pixel + p, a01, place1);
+    store(pixel + p, a02, place2);
+    a00 = a10; a01 = a11; a02 = a12;
+    a10 = a20; a11 = a21; a12 = a22;
+    a20 = a30; a21 = a31; a22 = a32;
   }
 }

@@ -88,10 +88,16 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     }
   }
 
-  // A loop, since what a store may have to do is much code, and arrays, since only they can be indexed. Not in the sums' loop.
-  var sums0 = array<vec4f, 8>(a00, a10, a20, a30, a40, a50, a60, a70);
-  let place0 = storesOf(min(vector, sizes.outVectors - 1));
-  for (var p = 0u; p < 8; p++) {
-    store(pixel + p, vector, sums0[p], place0);
+  // One pixel at a time, the others move up: what a store may have to do is much code, and an array would be indexed in memory.
+  let place0 = storesOf(vector);
+  for (var p = 0u; p < 8; p += 1) {
+    store(pixel + p, a00, place0);
+    a00 = a10;
+    a10 = a20;
+    a20 = a30;
+    a30 = a40;
+    a40 = a50;
+    a50 = a60;
+    a60 = a70;
   }
 }

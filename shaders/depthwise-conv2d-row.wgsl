@@ -28,9 +28,9 @@ struct Sizes {
 @group(0) @binding(1) var<storage, read> weights: array<vec4f>;
 @group(0) @binding(8) var<uniform> sizes: Sizes;
 
-fn storeInRow(row: u32, ox: u32, vector: u32, sum: vec4f, place: Place) {
+fn storeInRow(row: u32, ox: u32, sum: vec4f, place: Place) {
   // A tile may reach past the end of its row: what lies there is no pixel.
-  store(select(sizes.pixels, row * sizes.outWidth + ox, ox < sizes.outWidth), vector, sum, place);
+  store(select(sizes.pixels, row * sizes.outWidth + ox, ox < sizes.outWidth), sum, place);
 }
 
 @compute @workgroup_size(64)
@@ -77,8 +77,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     }
   }
   let place = storesOf(vector);
-  storeInRow(row, ox, vector, a0, place);
-  storeInRow(row, ox + 1, vector, a1, place);
-  storeInRow(row, ox + 2, vector, a2, place);
-  storeInRow(row, ox + 3, vector, a3, place);
+  storeInRow(row, ox, a0, place);
+  storeInRow(row, ox + 1, a1, place);
+  storeInRow(row, ox + 2, a2, place);
+  storeInRow(row, ox + 3, a3, place);
 }

@@ -51,5 +51,5 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       w += sizes.outVectors;
     }
   }
-  store(pixel, vector, sum, storesOf(vector));
+  store(pixel, sum, storesOf(vector));
 }

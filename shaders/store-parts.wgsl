@@ -56,28 +56,44 @@ override RAW_COPIES: bool = false;
 @group(0) @binding(6) var<storage, read_write> scratch1: array<vec4f>;
 @group(0) @binding(9) var<uniform> stores: Stores;
 
+// Where a vec4 of channels goes in y, for all pixels, and what becomes of it.
 struct Finish {
+  end: u32,     // pixels before it are stored: none of a vec4 past the last channel
+  index: u32,   // in y, of the first pixel
   scale: vec4f,
   shift: vec4f,
-  lanes: vec4f,
+  floor: f32,   // of values: 0, or no bound without ReLU
+  lanes: vec4f, // of the residual
 }
 
 struct Place {
+  rawIndex: u32,
+  innerFloor: f32,
   part: Finish,
   tail: Finish,
 }
 
-fn finishOf(row: u32) -> Finish {
+fn finishOf(isInside: bool, row: u32, vector: u32) -> Finish {
   let at = stores.rows + row;
-  var finish = Finish(params[at], params[at + stores.rowCount], vec4f(0));
+  var finish: Finish;
+  finish.end = select(0, sizes.pixels, isInside);
+  finish.index = vector;
+  finish.scale = params[at];
+  finish.shift = params[at + stores.rowCount];
+  finish.floor = select(-3.4e38, 0, stores.relu != 0);
   if (RESIDUAL == 2) { finish.lanes = params[at + 2 * stores.rowCount]; }
   return finish;
 }
 
 fn storesOf(vector: u32) -> Place {
-  var place = Place();
-  place.part = finishOf(vector);
-  if (TAIL) { place.tail = finishOf(stores.tailRow + min(vector - stores.tailFirst, stores.tailVectors - 1)); }
+  var place: Place;
+  place.rawIndex = stores.scratchOffset + vector;
+  place.innerFloor = select(-3.4e38, 0, stores.innerRelu != 0);
+  place.part = finishOf(vector < sizes.outVectors, vector, stores.offset + vector);
+  if (TAIL) {
+    let i = min(vector - stores.tailFirst, stores.tailVectors);
+    place.tail = finishOf(i < stores.tailVectors, stores.tailRow + min(i, stores.tailVectors - 1), stores.tailOffset + i);
+  }
   return place;
 }
 
@@ -86,27 +102,24 @@ fn residualLane(pixel: u32, lane: f32) -> f32 {
   return select(0, residual[pixel * stores.residualVectors + l / 4][l % 4], lane >= 0);
 }
 
-fn put(index: u32, pixel: u32, value: vec4f, finish: Finish) {
+fn put(pixel: u32, value: vec4f, finish: Finish) {
+  let index = pixel * stores.vectors + finish.index;
   var result = value * finish.scale + finish.shift;
   if (RESIDUAL == 1) { result += residual[index]; }
   if (RESIDUAL == 2) {
     let lanes = finish.lanes;
     result += vec4f(residualLane(pixel, lanes.x), residualLane(pixel, lanes.y), residualLane(pixel, lanes.z), residualLane(pixel, lanes.w));
   }
-  if (stores.relu != 0) { result = max(result, vec4f(0)); }
-  y[index] = result;
+  y[index] = max(result, vec4f(finish.floor));
 }
 
-fn store(pixel: u32, vector: u32, sum: vec4f, place: Place) {
-  if (pixel >= sizes.pixels || vector >= sizes.outVectors) { return; }
-  var value = sum;
-  if (stores.innerRelu != 0) { value = max(value, vec4f(0)); }
-  if (RAW) { scratch0[pixel * stores.scratchVectors + stores.scratchOffset + vector] = value; }
-  let first = pixel * stores.vectors;
-  put(first + stores.offset + vector, pixel, value, place.part);
-  if (TAIL && vector - stores.tailFirst < stores.tailVectors) {
-    put(first + stores.tailOffset + vector - stores.tailFirst, pixel, value, place.tail);
+fn store(pixel: u32, sum: vec4f, place: Place) {
+  let value = max(sum, vec4f(place.innerFloor));
+  if (pixel < place.part.end) {
+    if (RAW) { scratch0[pixel * stores.scratchVectors + place.rawIndex] = value; }
+    put(pixel, value, place.part);
   }
+  if (TAIL && pixel < place.tail.end) { put(pixel, value, place.tail); }
 }
 
 // Copies one vec4 of eight pixels. Loops are skipped where no invocation needs them; a branch may not be.
@@ -115,11 +128,10 @@ fn copy(invocation: u32) {
   let index = invocation - stores.copyBegin;
   let tile = index / stores.copyVectors;
   let i = index - tile * stores.copyVectors;
+  let finish = finishOf(true, stores.copyRow + i, stores.copyOffset + i);
+  let lanes = params[stores.rows + select(2u, 3u, RESIDUAL == 2) * stores.rowCount + i];
   let end = min(tile * 8 + 8, sizes.pixels);
   for (var pixel = tile * 8; pixel < end; pixel++) {
-    let row = stores.copyRow + i;
-    let finish = finishOf(row);
-    let lanes = params[stores.rows + select(2u, 3u, RESIDUAL == 2) * stores.rowCount + i];
     let outRow = pixel / sizes.outWidth;
     let image = outRow / sizes.outHeight;
     let inRow = image * sizes.inHeight + (outRow - image * sizes.outHeight) * sizes.stride;
@@ -132,7 +144,7 @@ fn copy(invocation: u32) {
         scratch1[pixel * stores.otherVectors + stores.otherOffset + i - stores.copySplit] = value;
       }
     }
-    put(pixel * stores.vectors + stores.copyOffset + i, pixel, value, finish);
+    put(pixel, value, finish);
   }
 }
 

@@ -27,12 +27,19 @@ override RESIDUAL: u32 = 0;
 @group(0) @binding(4) var<storage, read_write> y: array<vec4f>;
 @group(0) @binding(9) var<uniform> stores: Stores;
 
+// Where a vec4 of channels goes, for all pixels.
 struct Place {
-  lanes: vec4f,
+  end: u32,     // pixels before it are stored: none of a vec4 past the last channel
+  index: u32,   // in y, of the first pixel
+  floor: f32,   // of values: 0, or no bound without ReLU
+  lanes: vec4f, // of the residual
 }
 
 fn storesOf(vector: u32) -> Place {
-  var place = Place();
+  var place: Place;
+  place.end = select(0, sizes.pixels, vector < sizes.outVectors);
+  place.index = stores.offset + vector;
+  place.floor = select(-3.4e38, 0, stores.relu != 0);
   if (RESIDUAL == 2) { place.lanes = params[stores.lanesRow + vector]; }
   return place;
 }
@@ -42,17 +49,16 @@ fn residualLane(pixel: u32, lane: f32) -> f32 {
   return select(0, residual[pixel * stores.residualVectors + l / 4][l % 4], lane >= 0);
 }
 
-fn store(pixel: u32, vector: u32, sum: vec4f, place: Place) {
-  if (pixel >= sizes.pixels || vector >= sizes.outVectors) { return; }
-  let index = pixel * stores.vectors + stores.offset + vector;
+fn store(pixel: u32, sum: vec4f, place: Place) {
+  if (pixel >= place.end) { return; }
+  let index = pixel * stores.vectors + place.index;
   var value = sum;
   if (RESIDUAL == 1) { value += residual[index]; }
   if (RESIDUAL == 2) {
     let lanes = place.lanes;
     value += vec4f(residualLane(pixel, lanes.x), residualLane(pixel, lanes.y), residualLane(pixel, lanes.z), residualLane(pixel, lanes.w));
   }
-  if (stores.relu != 0) { value = max(value, vec4f(0)); }
-  y[index] = value;
+  y[index] = max(value, vec4f(place.floor));
 }
 
 // Only store-parts.wgsl has something to copy.

@@ -1,7 +1,8 @@
 /**
- * Depthwise convolution of the first channels of its input; weights `[k, k, outVectors]` vec4. At stride 1, as all of
- * CompConv's tails are, an invocation computes four pixels of a row; at others one.
+ * Depthwise convolution of the first channels of its input. At stride 1, as all of CompConv's tails are, an invocation
+ * computes four pixels of a row, or 8 x 2 on software adapters; at others one.
  */
+import code8x2 from '../../shaders/depthwise-conv2d-8x2.wgsl?raw';
 import codeRow from '../../shaders/depthwise-conv2d-row.wgsl?raw';
 import code from '../../shaders/depthwise-conv2d.wgsl?raw';
 import { LANES } from '../tensor/channel-layout.ts';
@@ -17,7 +18,17 @@ const rowOfFour = storingKernels('depthwise-conv2d-row', codeRow, [
   'inHeight', 'inWidth', 'inVectors', 'outHeight', 'outWidth', 'outVectors', 'pixels', 'rowTiles', 'invocations', 'kernelSize', 'stride', 'padding',
 ]);
 
-export const depthwiseConv2dKernels: readonly Kernel[] = [general.one, general.parts, rowOfFour.one, rowOfFour.parts];
+const tileOf8x2 = storingKernels(
+  'depthwise-conv2d-8x2',
+  code8x2,
+  [
+    'inHeight', 'inWidth', 'inVectors', 'outHeight', 'outWidth', 'outVectors', 'pixels', 'rowTiles', 'rowPairs', 'invocations', 'kernelSize',
+    'stride', 'padding',
+  ],
+  ['weights'],
+);
+
+export const depthwiseConv2dKernels: readonly Kernel[] = [general, rowOfFour, tileOf8x2].flatMap(({ one, parts }) => [one, parts]);
 
 /** `x` and the result lie alike: lane for lane, as far as there are channels. */
 export function lowerDepthwiseConv2d(op: FusedOp<DepthwiseConv2dAttrs>, around: Surroundings): Lowered {
@@ -26,17 +37,15 @@ export function lowerDepthwiseConv2d(op: FusedOp<DepthwiseConv2dAttrs>, around: 
   const [x] = op.inputShapes;
   const outVectors = vectorsOf(op.name, around);
   const stores = planStores(op, outVectors, around);
-  const weights = weightConstant(op, stores, around);
-  const rowTiles = Math.ceil(w / 4);
-  const isRow = stride === 1;
-  const sums = isRow ? n * h * rowTiles * outVectors : n * h * w * outVectors;
+  const { kernels, tiling, sums } = chooseKernel(op, outVectors, around);
+  const weights = weightConstant(op, kernels === tileOf8x2, stores, around);
   const { total, sizes: storeSizes } = stores.invocations(sums);
   return {
     constants: [weights, stores.params],
     dispatches: [
       {
         label: op.name,
-        kernel: (isRow ? rowOfFour : general)[stores.kind],
+        kernel: kernels[stores.kind],
         overrides: stores.overrides,
         sizes: {
           inHeight: x.h,
@@ -46,7 +55,7 @@ export function lowerDepthwiseConv2d(op: FusedOp<DepthwiseConv2dAttrs>, around: 
           outWidth: w,
           outVectors,
           pixels: n * h * w,
-          ...(isRow && { rowTiles, invocations: sums }),
+          ...tiling,
           kernelSize,
           stride,
           padding,
@@ -61,19 +70,38 @@ export function lowerDepthwiseConv2d(op: FusedOp<DepthwiseConv2dAttrs>, around: 
   };
 }
 
-function weightConstant(op: FusedOp<DepthwiseConv2dAttrs>, stores: StorePlan, around: Surroundings): Constant {
+/** The kernel, the sizes that only it has, and its invocations. */
+function chooseKernel({ attrs, output }: FusedOp<DepthwiseConv2dAttrs>, outVectors: number, { limits }: Surroundings) {
+  const { n, h, w } = output;
+  if (attrs.stride !== 1) return { kernels: general, tiling: {}, sums: n * h * w * outVectors };
+  const rows = (attrs.kernelSize + 2) * attrs.kernelSize;
+  if (limits.hasQuads && Math.max(rows, outVectors) <= limits.maxTextureDimension2D) {
+    const [rowTiles, rowPairs] = [Math.ceil(w / 8), Math.ceil(h / 2)];
+    const invocations = n * rowPairs * rowTiles * outVectors;
+    return { kernels: tileOf8x2, tiling: { rowTiles, rowPairs, invocations }, sums: invocations };
+  }
+  const rowTiles = Math.ceil(w / 4);
+  const invocations = n * h * rowTiles * outVectors;
+  return { kernels: rowOfFour, tiling: { rowTiles, invocations }, sums: invocations };
+}
+
+/** Weights `[k, k, outVectors]` vec4; as a texture between two rows of zeros. */
+function weightConstant(op: FusedOp<DepthwiseConv2dAttrs>, isTexture: boolean, stores: StorePlan, around: Surroundings): Constant {
   const { kernelSize: k } = op.attrs;
   const param = `${op.source}.weight`;
   const { pitch, lanes } = around.layoutOf(op.name);
+  const rows = isTexture ? (k + 2) * k : k * k;
+  const firstRow = isTexture ? k : 0;
   return {
-    key: `${op.name} weights ${k}x${k} ${stores.foldedKey}`,
-    byteLength: (k * k * pitch * BYTES_PER_VECTOR) / LANES,
+    key: `${op.name} weights ${k}x${k} ${isTexture ? 'texture ' : ''}${stores.foldedKey}`,
+    byteLength: (rows * pitch * BYTES_PER_VECTOR) / LANES,
+    ...(isTexture && { texture: { width: pitch / LANES, height: rows } }),
     params: [param, ...stores.foldedParams],
     pack(weights, target) {
       const { data } = weights.get(param);
       const { scale } = stores.folded(weights);
       lanes.forEach((lane, c) => {
-        for (let tap = 0; tap < k * k; tap++) target[tap * pitch + lane] = data[c * k * k + tap] * scale[c];
+        for (let tap = 0; tap < k * k; tap++) target[(firstRow + tap) * pitch + lane] = data[c * k * k + tap] * scale[c];
       });
     },
   };
