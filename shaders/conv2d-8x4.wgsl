@@ -34,6 +34,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   var a60 = bias0;
   var a70 = bias0;
 
+  let skipped = firstOfRun(vector + 1);
   var w = vector;
   for (var ky = 0u; ky < sizes.kernelSize; ky++) {
     let down = i32(ky * sizes.inWidth * sizes.inVectors);
@@ -54,9 +55,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     let n6 = rowInside(p6, ky);
     let n7 = rowInside(p7, ky);
     for (var run = 0u; run < sizes.runs; run++) {
-      let begin = run * sizes.inVectors + firstInput;
-      let end = begin + sizes.runVectors;
-      for (var i = begin; i < end; i++) {
+      let first = run * sizes.inVectors + firstInput;
+      let end = first + sizes.runVectors;
+      w += skipped * 4 * sizes.weightVectors;
+      for (var i = first + skipped; i < end; i++) {
         let x0 = load(s0, i, p0, n0);
         let x1 = load(s1, i, p1, n1);
         let x2 = load(s2, i, p2, n2);

@@ -46,6 +46,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let u2 = (texel + 2) * column;
   let row = 1 / f32(sizes.kernelSize * sizes.runVectors);
   var step = 0.5;
+  let begin = firstOfRun(vector + 3);
 
   for (var ky = 0u; ky < sizes.kernelSize; ky++) {
     let down = i32(ky * sizes.inWidth * sizes.inVectors);
@@ -57,7 +58,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     let n1 = rowInside(p1, ky);
     let n2 = rowInside(p2, ky);
     let n3 = rowInside(p3, ky);
-    for (var i = 0u; i < sizes.runVectors; i++) {
+    step += f32(begin);
+    for (var i = begin; i < sizes.runVectors; i++) {
       let x0 = load(s0, i, p0, n0);
       let x1 = load(s1, i, p1, n1);
       let x2 = load(s2, i, p2, n2);

@@ -32,6 +32,8 @@ struct Sizes {
   groupVectors: u32,    // input vec4s that one output reads
   groupOutVectors: u32, // output vec4s of one group
   weightVectors: u32,
+  sparseVectors: u32,   // output vec4s, the first ones, whose weights are 0 at the beginning of a run
+  zeroVectors: u32,     // vec4s of that
 }
 
 // Whether a window can reach outside the image. Without, the inner loop tests nothing.
@@ -61,6 +63,11 @@ fn window(pixel: u32) -> Window {
 // How much of a window's row `ky` lies inside the image.
 fn rowInside(w: Window, ky: u32) -> u32 {
   return select(0, w.inside, u32(w.top + i32(ky)) < sizes.inHeight);
+}
+
+// Where a run begins to matter for a tile whose output vec4s end before `end`.
+fn firstOfRun(end: u32) -> u32 {
+  return select(0, sizes.zeroVectors, end <= sizes.sparseVectors);
 }
 
 // The vec4 `offset` into a row that begins at `start`.

@@ -8,8 +8,8 @@
 // and, by invocations of their own, slices of the kernel's input x, every stride-th pixel of it:
 //
 //   y[pixel, copyOffset + i]                = relu?(x * scale + shift + residual)     if COPIES
-//   scratch0[pixel, copyScratchOffset + i]  = x                                       for i < copySplit, if RAW_COPIES
-//   scratch1[pixel, otherOffset + i - copySplit] = x                                  for the others
+//   scratch0[pixel, copyScratchOffset + ..] = x      for copyScratchVectors of them from copyScratchFirst on, if RAW_COPIES
+//   scratch1[pixel, otherOffset + ..]       = x      for the others
 //
 //   params  vec4 rows: what the kernel starts its sums with; from `rows` on `rowCount` scales, as many shifts, if RESIDUAL
 //           is 2 as many lanes of the residual, then the lanes of x that are copied. A row belongs to a vec4: those of the
@@ -36,7 +36,8 @@ struct Stores {
   copyVectors: u32,
   copyRow: u32,
   copyOffset: u32,
-  copySplit: u32,
+  copyScratchFirst: u32,
+  copyScratchVectors: u32,
   copyScratchOffset: u32,
   otherVectors: u32,
   otherOffset: u32,
@@ -138,10 +139,12 @@ fn copy(invocation: u32) {
     let source = (inRow * sizes.inWidth + (pixel - outRow * sizes.outWidth) * sizes.stride) * sizes.inVectors;
     let value = vec4f(lane(source, lanes.x), lane(source, lanes.y), lane(source, lanes.z), lane(source, lanes.w));
     if (RAW_COPIES) {
-      if (i < stores.copySplit) {
-        scratch0[pixel * stores.scratchVectors + stores.copyScratchOffset + i] = value;
+      let inScratch = i - stores.copyScratchFirst;
+      if (inScratch < stores.copyScratchVectors) {
+        scratch0[pixel * stores.scratchVectors + stores.copyScratchOffset + inScratch] = value;
       } else {
-        scratch1[pixel * stores.otherVectors + stores.otherOffset + i - stores.copySplit] = value;
+        let inOther = select(i, i - stores.copyScratchVectors, i >= stores.copyScratchFirst);
+        scratch1[pixel * stores.otherVectors + stores.otherOffset + inOther] = value;
       }
     }
     put(pixel, value, finish);

@@ -7,7 +7,6 @@ import codeConv2d from '../../shaders/conv2d.wgsl?raw';
 import code8x8 from '../../shaders/conv2d-8x8.wgsl?raw';
 import code8x4 from '../../shaders/conv2d-8x4.wgsl?raw';
 import codeQuad8x32 from '../../shaders/conv2d-quad-8x32.wgsl?raw';
-import codeQuad8x16 from '../../shaders/conv2d-quad-8x16.wgsl?raw';
 import codeQuad16x12 from '../../shaders/conv2d-quad-16x12.wgsl?raw';
 import { LANES, roundUp } from '../tensor/channel-layout.ts';
 import type { Conv2dAttrs } from '../ops/conv2d.ts';
@@ -28,12 +27,18 @@ interface ConvTile {
   readonly invocations: 1 | 4;
   /** Time per pixel and output vec4 relative to the others of its kind, measured on SwiftShader. */
   readonly cost: number;
+  /** The same of a tile with no more than half of its channels, relative to a whole one. Default 1. */
+  readonly halfCost?: number;
 }
 
 const sizes = [
   'inHeight', 'inWidth', 'inVectors', 'outHeight', 'outWidth', 'outVectors', 'pixels', 'tiles', 'channelTiles',
   'kernelSize', 'stride', 'padding', 'runs', 'runVectors', 'groupVectors', 'groupOutVectors', 'weightVectors',
+  'sparseVectors', 'zeroVectors',
 ];
+
+/** A loop's bounds differ between quads of a subgroup, never within one. */
+const SUBGROUPS = 'enable subgroups;\ndiagnostic(off, subgroup_uniformity);';
 
 /** For any adapter. */
 const tiles: readonly ConvTile[] = [
@@ -42,18 +47,17 @@ const tiles: readonly ConvTile[] = [
 ];
 /** For those with `hasQuads`. */
 const quadTiles: readonly ConvTile[] = [
-  quadTile('8x32', codeQuad8x32, { pixels: 8, vectors: 8, cost: 1 }),
-  quadTile('8x16', codeQuad8x16, { pixels: 8, vectors: 4, cost: 1.13 }),
+  quadTile('8x32', codeQuad8x32, { pixels: 8, vectors: 8, cost: 1, halfCost: 0.565 }),
   quadTile('16x12', codeQuad16x12, { pixels: 16, vectors: 3, cost: 1.25 }),
 ];
 
-function tile(name: string, code: string, shape: { pixels: number; vectors: number; cost: number }): ConvTile {
+function tile(name: string, code: string, shape: Pick<ConvTile, 'pixels' | 'vectors' | 'cost' | 'halfCost'>): ConvTile {
   const kernels = storingKernels(`conv2d-${name}`, `${codeConv2d}\n${code}`, sizes);
   return { kernels, workgroupSize: WORKGROUP_SIZE, invocations: 1, ...shape };
 }
 
-function quadTile(name: string, code: string, shape: { pixels: number; vectors: number; cost: number }): ConvTile {
-  const kernels = storingKernels(`conv2d-quad-${name}`, `enable subgroups;\n\n${codeConv2d}\n${code}`, sizes, ['weights']);
+function quadTile(name: string, code: string, shape: Pick<ConvTile, 'pixels' | 'vectors' | 'cost' | 'halfCost'>): ConvTile {
+  const kernels = storingKernels(`conv2d-quad-${name}`, `${SUBGROUPS}\n\n${codeConv2d}\n${code}`, sizes, ['weights']);
   return { kernels, workgroupSize: 16, invocations: 4, ...shape };
 }
 
@@ -105,6 +109,8 @@ export function lowerConv2d(op: FusedOp<Conv2dAttrs>, around: Surroundings): Low
           groupVectors,
           groupOutVectors,
           weightVectors,
+          sparseVectors: op.zeroBlock?.outputs ?? 0,
+          zeroVectors: op.zeroBlock?.inputs ?? 0,
           ...stores.sizes,
           ...storeSizes,
         },
@@ -125,7 +131,12 @@ function chooseTile(
   const fits = ({ vectors }: ConvTile) => Math.max(weightRows, roundUp(outVectors, vectors) * LANES) <= limits.maxTextureDimension2D;
   const quads = limits.hasQuads && !hasOwnGroups ? quadTiles.filter(fits) : [];
   const allowed = quads.length > 0 ? quads : tiles.filter((tile) => !hasOwnGroups || groupOutVectors % tile.vectors === 0);
-  const cost = (tile: ConvTile) => roundUp(pixels, tile.pixels) * roundUp(groupOutVectors, tile.vectors) * tile.cost;
+  const cost = (tile: ConvTile) => {
+    const whole = Math.floor(groupOutVectors / tile.vectors);
+    const rest = groupOutVectors % tile.vectors;
+    const restCost = rest === 0 ? 0 : rest <= tile.vectors / 2 ? (tile.halfCost ?? 1) : 1;
+    return roundUp(pixels, tile.pixels) * (whole + restCost) * tile.vectors * tile.cost;
+  };
   return allowed.reduce((best, tile) => (cost(tile) < cost(best) ? tile : best));
 }
 

@@ -10,7 +10,7 @@ import type { DepthwiseConv2dAttrs } from '../ops/depthwise-conv2d.ts';
 import { BYTES_PER_VECTOR, type Constant } from './constants.ts';
 import type { FusedOp } from './fused-op.ts';
 import { linearWorkgroups, type Kernel, type Lowered, type Surroundings } from './kernel.ts';
-import { planStores, storingKernels, vectorsOf, type StorePlan } from './stores.ts';
+import { planStores, storingKernels, vectorsOf, type StorePlan, type StoringKernels } from './stores.ts';
 
 const sizes = ['inHeight', 'inWidth', 'inVectors', 'outHeight', 'outWidth', 'outVectors', 'pixels', 'kernelSize', 'stride', 'padding'];
 const general = storingKernels('depthwise-conv2d', code, sizes);
@@ -71,7 +71,11 @@ export function lowerDepthwiseConv2d(op: FusedOp<DepthwiseConv2dAttrs>, around: 
 }
 
 /** The kernel, the sizes that only it has, and its invocations. */
-function chooseKernel({ attrs, output }: FusedOp<DepthwiseConv2dAttrs>, outVectors: number, { limits }: Surroundings) {
+function chooseKernel(
+  { attrs, output }: FusedOp<DepthwiseConv2dAttrs>,
+  outVectors: number,
+  { limits }: Surroundings,
+): { kernels: StoringKernels; tiling: Readonly<Record<string, number>>; sums: number } {
   const { n, h, w } = output;
   if (attrs.stride !== 1) return { kernels: general, tiling: {}, sums: n * h * w * outVectors };
   const rows = (attrs.kernelSize + 2) * attrs.kernelSize;

@@ -27,6 +27,8 @@ export interface FusedOp<A = OpAttrs | JoinAttrs | PointwiseAttrs> extends Epilo
   readonly macs: number;
   /** Weights other than `source`'s own. */
   readonly matrix?: Matrix;
+  /** Where these are 0: the first `outputs` vec4s of the result do not depend on the first `inputs` vec4s of the input. */
+  readonly zeroBlock?: { readonly outputs: number; readonly inputs: number };
   /** Where the result goes, if not into a value of its own. */
   readonly stores?: readonly Store[];
   /** Slices of its first input that it copies along. */

@@ -42,8 +42,8 @@ export function storingKernels(name: string, code: string, sizes: readonly strin
     sizes,
     stores: [
       'vectors', 'offset', 'residualVectors', 'relu', 'innerRelu', 'rows', 'rowCount', 'scratchVectors', 'scratchOffset', 'tailFirst',
-      'tailVectors', 'tailOffset', 'tailRow', 'copyBegin', 'copyVectors', 'copyRow', 'copyOffset', 'copySplit', 'copyScratchOffset',
-      'otherVectors', 'otherOffset',
+      'tailVectors', 'tailOffset', 'tailRow', 'copyBegin', 'copyVectors', 'copyRow', 'copyOffset', 'copyScratchFirst',
+      'copyScratchVectors', 'copyScratchOffset', 'otherVectors', 'otherOffset',
     ],
   };
   return { one, parts };
@@ -211,7 +211,8 @@ function planParts(op: FusedOp, stores: readonly Store[], sumVectors: number, ar
     copyVectors,
     copyRow,
     copyOffset: run?.at ?? 0,
-    copySplit: run?.split ?? 0,
+    copyScratchFirst: run?.scratchFirst ?? 0,
+    copyScratchVectors: run?.scratchVectors ?? 0,
     copyScratchOffset: run?.scratchAt ?? 0,
     otherVectors: run?.other === undefined ? 0 : vectorsOf(run.other, around),
     otherOffset: run?.otherAt ?? 0,
@@ -226,7 +227,7 @@ function planParts(op: FusedOp, stores: readonly Store[], sumVectors: number, ar
       RAW: raw ? 1 : 0,
       TAIL: tail ? 1 : 0,
       COPIES: run ? 1 : 0,
-      RAW_COPIES: run && (run.split > 0 || run.other !== undefined) ? 1 : 0,
+      RAW_COPIES: run && (run.scratch !== undefined || run.other !== undefined) ? 1 : 0,
     },
     sizes,
     buffers: [{ constant: params.key }, bind(finish.residual), { value: y }, bind(scratch0), bind(run?.other)],
@@ -253,14 +254,15 @@ export function mainValue(stores: readonly Store[]): string {
   return (stores.find(isMain) ?? stores[stores.length - 1]).value;
 }
 
-/** Copies as one run of the value that is finished, of which the first `split` vec4s go to one scratch, the rest to another. */
+/** Copies as one run of the value that is finished, of which some vec4s in a row go to one scratch as they are, the rest to another. */
 interface CopyRun {
   readonly copies: readonly FusedOp<ChannelSliceAttrs>[];
   readonly at: number;
   readonly vectors: number;
   readonly scratch?: string;
   readonly scratchAt?: number;
-  readonly split: number;
+  readonly scratchFirst: number;
+  readonly scratchVectors: number;
   readonly other?: string;
   readonly otherAt?: number;
 }
@@ -288,28 +290,26 @@ export function fitCopies(
     return { copy, main: stores.find(({ value }) => value === y), raw: stores.find(({ value }) => value !== y), count: stores.length };
   });
   if (pieces.some(({ main, count }) => !main || count > 2)) return undefined;
-  // Those that go to the scratch of the sums first, in the order in which they lie in `y`.
+  pieces.sort((a, b) => (a.main?.at ?? 0) - (b.main?.at ?? 0));
   const scratch = raw ?? pieces.find((piece) => piece.raw)?.raw?.value;
-  const goesToScratch = (piece: (typeof pieces)[number]) => piece.raw?.value === scratch && scratch !== undefined;
-  pieces.sort((a, b) => Number(goesToScratch(b)) - Number(goesToScratch(a)) || a.main!.at - b.main!.at);
-  const others = pieces.filter((piece) => !goesToScratch(piece));
-  const hasRaw = pieces.some((piece) => piece.raw);
+  const toScratch = pieces.filter((piece) => piece.raw && piece.raw.value === scratch);
+  const toOther = pieces.filter((piece) => piece.raw && piece.raw.value !== scratch);
   // All are stored raw, or none is; and what is stored is contiguous everywhere.
+  const hasRaw = pieces.some((piece) => piece.raw);
   if (hasRaw && pieces.some((piece) => !piece.raw)) return undefined;
-  if (new Set(others.map((piece) => piece.raw?.value)).size > 1) return undefined;
-  const contiguous = (stores: readonly (Store | undefined)[]) =>
-    stores.every((store, i) => i === 0 || store!.at === stores[i - 1]!.at + stores[i - 1]!.vectors);
-  const toScratch = pieces.filter(goesToScratch);
-  if (!contiguous(pieces.map(({ main }) => main)) || (hasRaw && !(contiguous(toScratch.map((p) => p.raw)) && contiguous(others.map((p) => p.raw))))) {
-    return undefined;
-  }
+  if (new Set(toOther.map((piece) => piece.raw!.value)).size > 1) return undefined;
+  const follows = (stores: readonly Store[]) => stores.every((store, i) => i === 0 || store.at === stores[i - 1].at + stores[i - 1].vectors);
+  const runs = [pieces.map((piece) => piece.main!), toScratch.map((piece) => piece.main!), ...[toScratch, toOther].map((some) => some.map((piece) => piece.raw!))];
+  if (!runs.every(follows)) return undefined;
+  const vectors = (some: typeof pieces) => some.reduce((sum, piece) => sum + piece.main!.vectors, 0);
   return {
     copies: pieces.map(({ copy }) => copy),
     at: pieces[0].main!.at,
-    vectors: pieces.reduce((sum, { main }) => sum + main!.vectors, 0),
-    split: hasRaw ? toScratch.reduce((sum, { main }) => sum + main!.vectors, 0) : 0,
-    ...(toScratch[0] && { scratch, scratchAt: toScratch[0].raw!.at }),
-    ...(hasRaw && others[0] && { other: others[0].raw!.value, otherAt: others[0].raw!.at }),
+    vectors: vectors(pieces),
+    scratchFirst: toScratch.length > 0 ? toScratch[0].main!.at - pieces[0].main!.at : 0,
+    scratchVectors: vectors(toScratch),
+    ...(toScratch.length > 0 && { scratch, scratchAt: toScratch[0].raw!.at }),
+    ...(toOther.length > 0 && { other: toOther[0].raw!.value, otherAt: toOther[0].raw!.at }),
   };
 }
 

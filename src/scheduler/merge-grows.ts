@@ -5,7 +5,7 @@
  *   B1 = G0 X,    B0 = G1 (A1, B1) = G1a A1 + (G1b G0) X
  *
  * so that `(B1, B0)` is one matrix times `(X, A1)`. Multiplied out at load in float64. With c channels in the primitive it
- * has 24 c^2 instead of 20 c^2 entries, 4 c^2 of them 0, and saves a dispatch, a wait and the way of B1 through memory.
+ * has 24 c^2 instead of 20 c^2 entries, 4 c^2 of them 0, which tiles of `B1` alone skip, and saves a dispatch, a wait and the way of B1 through memory.
  */
 import { LANES, channelVectors, segmentedLayout } from '../tensor/channel-layout.ts';
 import type { Conv2dAttrs } from '../ops/conv2d.ts';
@@ -41,7 +41,7 @@ function mergeInto(program: Program, name: string): Program {
   const stores = joinRuns([...innerStores, ...outerStores!.map((store) => ({ ...store, first: store.first + innerVectors }))]);
   if (stores.length > 2) return program;
 
-  // The new input: what the inner one read, then the slices that the outer one read beside it.
+  // The new input: what the inner one read, and, first in memory, the slices that the outer one read beside it.
   const value = `${name}~input`;
   const slices = pair.parts.filter(({ writer }) => writer !== inner.name);
   const sourceChannels = source.shape.c;
@@ -51,7 +51,7 @@ function mergeInto(program: Program, name: string): Program {
   const renumbered = slices.map(({ writer, channels }) => ({ writer, channels: channels.map((channel) => position.get(channel)!) }));
   const input: Joined = {
     shape: { ...source.shape, c: sourceChannels + sliceChannels.length },
-    parts: [...source.parts.filter(({ writer }) => isSlice(writer)), ...renumbered, ...source.parts.filter(({ writer }) => !isSlice(writer))],
+    parts: [...renumbered, ...source.parts.filter(({ writer }) => isSlice(writer)), ...source.parts.filter(({ writer }) => !isSlice(writer))],
   };
   const innerChannels = pair.parts.find(({ writer }) => writer === inner.name)!.channels;
   const channels = inner.output.c + outer.output.c;
@@ -62,6 +62,7 @@ function mergeInto(program: Program, name: string): Program {
     inputShapes: [input.shape],
     output: { ...outer.output, c: channels },
     matrix: composedMatrix(inner, outer, { innerChannels, sliceChannels, sourceChannels }),
+    zeroBlock: { outputs: innerVectors, inputs: slices.reduce((sum, part) => sum + channelVectors(part.channels.length), 0) },
     macs: inner.macs + outer.macs,
     stores,
   };

@@ -126,13 +126,16 @@ function copyOf(value: string, channels: number, concat: Op): FusedOp<ChannelSli
   };
 }
 
-/** Slices first, then by the op that writes them, a whole result before a prefix of it: what one dispatch writes is one run. */
+/**
+ * Slices first, the last ones leading, then by the op that writes them, a whole result before a prefix of it: what one
+ * dispatch writes is one run, and what `mergeGrows` can skip lies in front.
+ */
 function inOrderOfWriting<P extends { writer: string; channels: readonly number[] }>(
   parts: readonly P[],
   ops: ReadonlyMap<string, Op>,
   order: ReadonlyMap<string, number>,
 ): P[] {
-  const rank = ({ writer }: P) => (ops.get(writer)!.attrs.op === 'channel-slice' ? -1 : order.get(writer)!);
+  const rank = ({ writer }: P) => (ops.get(writer)!.attrs.op === 'channel-slice' ? -1 - order.get(writer)! : order.get(writer)!);
   return [...parts].sort((a, b) => rank(a) - rank(b) || (a.writer === b.writer ? b.channels.length - a.channels.length : 0));
 }
 

@@ -47,6 +47,6 @@ describe.each(kernels.map((kernel) => [kernel.name, kernel] as const))('%s', (na
   });
 
   test('the file begins with a header that names the kernel', () => {
-    expect(name.startsWith(/^(?:enable subgroups;\n\n)?\/\/ ([a-z0-9-]+)/.exec(code)![1])).toBe(true);
+    expect(name.startsWith(/^(?:enable subgroups;\ndiagnostic[^\n]*\n\n)?\/\/ ([a-z0-9-]+)/.exec(code)![1])).toBe(true);
   });
 });
