@@ -3,65 +3,14 @@
  *
  * Groups whose channels fill whole vec4s are convolved on their own; others become a block-diagonal dense convolution.
  */
-import codeConv2d from '../../shaders/conv2d.wgsl?raw';
-import code8x8 from '../../shaders/conv2d-8x8.wgsl?raw';
-import code8x4 from '../../shaders/conv2d-8x4.wgsl?raw';
-import codeQuad8x32 from '../../shaders/conv2d-quad-8x32.wgsl?raw';
-import codeQuad16x12 from '../../shaders/conv2d-quad-16x12.wgsl?raw';
 import { LANES, roundUp } from '../tensor/channel-layout.ts';
 import type { Conv2dAttrs } from '../ops/conv2d.ts';
 import { BYTES_PER_VECTOR, packRows, type Constant } from './constants.ts';
+import { tilesFor, type ConvShape, type ConvTile } from './conv2d-tiles.ts';
 import type { FusedOp } from './fused-op.ts';
-import { WORKGROUP_SIZE, linearWorkgroups, type Kernel, type KernelLimits, type Lowered, type Surroundings } from './kernel.ts';
+import { linearWorkgroups, type Lowered, type Surroundings } from './kernel.ts';
 import { ownMatrix } from './matrix.ts';
-import { planStores, storingKernels, vectorsOf, type StorePlan, type StoringKernels } from './stores.ts';
-
-/** A convolution kernel and its tile. */
-interface ConvTile {
-  readonly kernels: StoringKernels;
-  readonly pixels: number;
-  /** Output vec4s. */
-  readonly vectors: number;
-  readonly workgroupSize: number;
-  /** Invocations that share a tile. */
-  readonly invocations: 1 | 4;
-  /** Time per pixel and output vec4 relative to the others of its kind, measured on SwiftShader. */
-  readonly cost: number;
-  /** The same of a tile with no more than half of its channels, relative to a whole one. Default 1. */
-  readonly halfCost?: number;
-}
-
-const sizes = [
-  'inHeight', 'inWidth', 'inVectors', 'outHeight', 'outWidth', 'outVectors', 'pixels', 'tiles', 'channelTiles',
-  'kernelSize', 'stride', 'padding', 'runs', 'runVectors', 'groupVectors', 'groupOutVectors', 'weightVectors',
-  'sparseVectors', 'zeroVectors',
-];
-
-/** A loop's bounds differ between quads of a subgroup, never within one. */
-const SUBGROUPS = 'enable subgroups;\ndiagnostic(off, subgroup_uniformity);';
-
-/** For any adapter. */
-const tiles: readonly ConvTile[] = [
-  tile('8x8', code8x8, { pixels: 8, vectors: 2, cost: 0.8 }),
-  tile('8x4', code8x4, { pixels: 8, vectors: 1, cost: 1 }),
-];
-/** For those with `hasQuads`. */
-const quadTiles: readonly ConvTile[] = [
-  quadTile('8x32', codeQuad8x32, { pixels: 8, vectors: 8, cost: 1, halfCost: 0.565 }),
-  quadTile('16x12', codeQuad16x12, { pixels: 16, vectors: 3, cost: 1.25 }),
-];
-
-function tile(name: string, code: string, shape: Pick<ConvTile, 'pixels' | 'vectors' | 'cost' | 'halfCost'>): ConvTile {
-  const kernels = storingKernels(`conv2d-${name}`, `${codeConv2d}\n${code}`, sizes);
-  return { kernels, workgroupSize: WORKGROUP_SIZE, invocations: 1, ...shape };
-}
-
-function quadTile(name: string, code: string, shape: Pick<ConvTile, 'pixels' | 'vectors' | 'cost' | 'halfCost'>): ConvTile {
-  const kernels = storingKernels(`conv2d-quad-${name}`, `${SUBGROUPS}\n\n${codeConv2d}\n${code}`, sizes, ['weights']);
-  return { kernels, workgroupSize: 16, invocations: 4, ...shape };
-}
-
-export const conv2dKernels: readonly Kernel[] = [...tiles, ...quadTiles].flatMap(({ kernels }) => [kernels.one, kernels.parts]);
+import { planStores, vectorsOf, type StorePlan } from './stores.ts';
 
 /** Lowers a convolution to one dispatch. `x` `[N, H, W, C]` to `[N, OH, OW, outChannels]`. */
 export function lowerConv2d(op: FusedOp<Conv2dAttrs>, around: Surroundings): Lowered {
@@ -75,8 +24,12 @@ export function lowerConv2d(op: FusedOp<Conv2dAttrs>, around: Surroundings): Low
   const groupVectors = hasOwnGroups ? groupIn / LANES : inVectors;
   const groupOutVectors = hasOwnGroups ? groupOut / LANES : outVectors;
   const pixels = output.n * output.h * output.w;
-  const weightRows = attrs.kernelSize ** 2 * groupVectors;
-  const tile = chooseTile({ pixels, groupOutVectors, outVectors, hasOwnGroups, weightRows }, around.limits);
+  const { kernelSize, stride, padding } = attrs;
+  const conv: ConvShape = { pixels, kernelSize, stride, padding, groupVectors, groupOutVectors, outVectors, hasOwnGroups };
+  const signature = `conv2d ${x.h}x${x.w} ${Object.values(conv).map(Number).join(' ')} ${describeStores(op)}`;
+  const candidates = tilesFor(conv, around.limits);
+  const chosen = around.choices?.get(signature);
+  const tile = candidates.find(({ name }) => name === chosen) ?? candidates[0];
   const weightVectors = roundUp(outVectors, tile.vectors);
   const channelTiles = weightVectors / tile.vectors;
   const tileCount = channelTiles * Math.ceil(pixels / tile.pixels);
@@ -88,8 +41,9 @@ export function lowerConv2d(op: FusedOp<Conv2dAttrs>, around: Surroundings): Low
     dispatches: [
       {
         label: op.name,
+        choice: { signature, candidates: candidates.map(({ name }) => name) },
         kernel: tile.kernels[stores.kind],
-        overrides: { ...stores.overrides, PADDED: attrs.padding > 0 ? 1 : 0 },
+        overrides: { ...stores.overrides, PADDED: padding > 0 ? 1 : 0 },
         sizes: {
           inHeight: x.h,
           inWidth: x.w,
@@ -100,12 +54,12 @@ export function lowerConv2d(op: FusedOp<Conv2dAttrs>, around: Surroundings): Low
           pixels,
           tiles: tileCount,
           channelTiles,
-          kernelSize: attrs.kernelSize,
-          stride: attrs.stride,
-          padding: attrs.padding,
+          kernelSize,
+          stride,
+          padding,
           ...(hasOwnGroups
-            ? { runs: attrs.kernelSize, runVectors: groupVectors }
-            : { runs: 1, runVectors: attrs.kernelSize * groupVectors }),
+            ? { runs: kernelSize, runVectors: groupVectors }
+            : { runs: 1, runVectors: kernelSize * groupVectors }),
           groupVectors,
           groupOutVectors,
           weightVectors,
@@ -122,22 +76,10 @@ export function lowerConv2d(op: FusedOp<Conv2dAttrs>, around: Surroundings): Low
   };
 }
 
-/** The tile with the least work, what lies past the end included; one that straddles two groups is not allowed. */
-function chooseTile(
-  conv: { pixels: number; groupOutVectors: number; outVectors: number; hasOwnGroups: boolean; weightRows: number },
-  limits: KernelLimits,
-): ConvTile {
-  const { pixels, groupOutVectors, outVectors, hasOwnGroups, weightRows } = conv;
-  const fits = ({ vectors }: ConvTile) => Math.max(weightRows, roundUp(outVectors, vectors) * LANES) <= limits.maxTextureDimension2D;
-  const quads = limits.hasQuads && !hasOwnGroups ? quadTiles.filter(fits) : [];
-  const allowed = quads.length > 0 ? quads : tiles.filter((tile) => !hasOwnGroups || groupOutVectors % tile.vectors === 0);
-  const cost = (tile: ConvTile) => {
-    const whole = Math.floor(groupOutVectors / tile.vectors);
-    const rest = groupOutVectors % tile.vectors;
-    const restCost = rest === 0 ? 0 : rest <= tile.vectors / 2 ? (tile.halfCost ?? 1) : 1;
-    return roundUp(pixels, tile.pixels) * (whole + restCost) * tile.vectors * tile.cost;
-  };
-  return allowed.reduce((best, tile) => (cost(tile) < cost(best) ? tile : best));
+/** What of an op's stores its time depends on. */
+function describeStores({ stores = [], copies = [], residual }: FusedOp): string {
+  const all = [...stores, ...copies.flatMap((copy) => copy.stores ?? [])];
+  return `${stores.length} stores ${copies.length} copies ${residual !== undefined || all.some(({ finish }) => finish?.residual) ? 'residual' : ''}`;
 }
 
 /** The weights as the tile's kernel reads them, from PyTorch's OIHW, scaled by the BatchNorm that follows. */
@@ -155,7 +97,7 @@ function weightConstant(
   const outChannels = op.output.c;
   const inLayout = around.layoutOf(op.inputs[0]);
   const outLanes = around.layoutOf(op.name).lanes;
-  const isTexture = tile.invocations === 4;
+  const isTexture = tile.hasTexture;
   // Where an input's row begins, and where an output lies in it, in elements.
   const pitch = weightVectors * LANES;
   const row = (input: number) =>

@@ -49,8 +49,18 @@ export interface Dispatch {
   /** One per binding of the kernel. */
   readonly buffers: readonly BufferRef[];
   readonly workgroups: readonly [x: number, y: number, z: number];
+  /** Where there are several kernels for the same work: which, the one expected to be fastest first. */
+  readonly choice?: Choice;
   /** Multiply-accumulates that the formula counts; what a kernel spends on padding is not in it. */
   readonly macs: number;
+}
+
+/** Kernels that can do the same work. */
+export interface Choice {
+  /** Tells work apart that takes different time: shapes, stores. */
+  readonly signature: string;
+  /** Names of the kernels. */
+  readonly candidates: readonly string[];
 }
 
 /** Names of the values that a dispatch reads and writes. */
@@ -79,6 +89,8 @@ export interface KernelLimits {
 /** What lowering an op needs to know of the values and the adapter around it. */
 export interface Surroundings {
   readonly limits: KernelLimits;
+  /** Name of the kernel to take, by signature of the work; where there is none, a prediction decides. */
+  readonly choices?: ReadonlyMap<string, string>;
   /** How the channels of a value, or of an op's result, lie. */
   layoutOf(value: string): ChannelLayout;
 }

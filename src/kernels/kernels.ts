@@ -2,7 +2,8 @@
 import type { OpAttrs } from '../ops/node.ts';
 import type { FusedOp, JoinAttrs, PointwiseAttrs } from './fused-op.ts';
 import type { Kernel, Lowered, Surroundings } from './kernel.ts';
-import { conv2dKernels, lowerConv2d } from './conv2d.ts';
+import { lowerConv2d } from './conv2d.ts';
+import { conv2dKernels } from './conv2d-tiles.ts';
 import { depthwiseConv2dKernels, lowerDepthwiseConv2d } from './depthwise-conv2d.ts';
 import { pointwiseKernel, lowerPointwise } from './pointwise.ts';
 import { channelSliceKernel, lowerChannelSlice } from './channel-slice.ts';

@@ -48,6 +48,8 @@ export interface ScheduleOptions {
   readonly schedule?: ScheduleName;
   /** Passes to leave out. */
   readonly withoutPasses?: readonly PassName[];
+  /** Kernels to take instead of the predicted ones, by signature: what tuning measured. */
+  readonly choices?: ReadonlyMap<string, string>;
   /** Called with the program before the first pass, named `fuse-epilogues`, and after each one. */
   readonly onPass?: (name: string, program: Program) => void;
 }
@@ -57,7 +59,7 @@ export function schedule(graph: Graph, limits: ScheduleLimits = DEFAULT_LIMITS, 
   const { schedule: name = 'optimized' } = options;
   const program = optimize(fuseEpilogues(expandModules(graph)), options);
   if (program.ops.length === 0) throw new CompConvError('invalid-graph', `${graph.name}: there is nothing to run but the input`);
-  const around = surroundings(program, limits);
+  const around = surroundings(program, limits, options.choices);
   const dispatches: Dispatch[] = [];
   const constants = new Map<string, Constant>();
   const shapes = new Map([[program.input, program.inputShape]]);

@@ -78,11 +78,12 @@ export function settleLayouts(program: Program): Program {
 }
 
 /** What lowering asks of a settled program, or `freeSlices` of one whose joined values are known. */
-export function surroundings(program: Program, limits: KernelLimits = NO_LIMITS): Surroundings {
+export function surroundings(program: Program, limits: KernelLimits = NO_LIMITS, choices?: ReadonlyMap<string, string>): Surroundings {
   const joined = joinedLayouts(program);
   const channels = new Map([[program.input, program.inputShape.c], ...program.ops.flatMap(({ name, output, copies = [] }) => [[name, output.c] as const, ...copies.map((copy) => [copy.name, copy.output.c] as const)])]);
   return {
     limits,
+    ...(choices && { choices }),
     layoutOf: (value) => program.layouts.get(value) ?? joined.get(value) ?? plainLayout(channels.get(value)!),
   };
 }
