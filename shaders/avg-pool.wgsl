@@ -14,8 +14,8 @@ struct Sizes {
   outputs: u32, // N OH OW vectors
 }
 
-@group(0) @binding(0) var<storage, read> x: array<vec4f>;
-@group(0) @binding(1) var<storage, read_write> y: array<vec4f>;
+@group(0) @binding(0) var<storage, read> x: array<Stored>;
+@group(0) @binding(1) var<storage, read_write> y: array<Stored>;
 @group(0) @binding(8) var<uniform> sizes: Sizes;
 
 @compute @workgroup_size(64)
@@ -35,8 +35,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   var sum = vec4f(0);
   for (var iy = yBegin; iy < yEnd; iy++) {
     for (var ix = xBegin; ix < xEnd; ix++) {
-      sum += x[((image + iy) * sizes.inWidth + ix) * sizes.vectors + vector];
+      sum += vec4f(x[((image + iy) * sizes.inWidth + ix) * sizes.vectors + vector]);
     }
   }
-  y[index] = sum / f32((yEnd - yBegin) * (xEnd - xBegin));
+  y[index] = Stored(sum / f32((yEnd - yBegin) * (xEnd - xBegin)));
 }

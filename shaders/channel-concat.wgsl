@@ -32,27 +32,27 @@ override ALIGNED: bool = false;
 // Whether a residual is added. Fixed per pipeline: some adapters run both sides of a branch, loads included.
 override RESIDUAL: bool = false;
 
-@group(0) @binding(0) var<storage, read> x0: array<vec4f>;
-@group(0) @binding(1) var<storage, read> x1: array<vec4f>;
-@group(0) @binding(2) var<storage, read> x2: array<vec4f>;
-@group(0) @binding(3) var<storage, read> x3: array<vec4f>;
+@group(0) @binding(0) var<storage, read> x0: array<Stored>;
+@group(0) @binding(1) var<storage, read> x1: array<Stored>;
+@group(0) @binding(2) var<storage, read> x2: array<Stored>;
+@group(0) @binding(3) var<storage, read> x3: array<Stored>;
 @group(0) @binding(4) var<storage, read> affine: array<vec4f>;
-@group(0) @binding(5) var<storage, read> residual: array<vec4f>;
-@group(0) @binding(6) var<storage, read_write> y: array<vec4f>;
+@group(0) @binding(5) var<storage, read> residual: array<Stored>;
+@group(0) @binding(6) var<storage, read_write> y: array<Stored>;
 @group(0) @binding(8) var<uniform> sizes: Sizes;
 
 fn wholeVector(pixel: u32, c: u32) -> vec4f {
-  if (INPUTS == 1 || c < sizes.end0) { return x0[pixel * sizes.vectors0 + c / 4]; }
-  if (INPUTS == 2 || c < sizes.end1) { return x1[pixel * sizes.vectors1 + (c - sizes.end0) / 4]; }
-  if (INPUTS == 3 || c < sizes.end2) { return x2[pixel * sizes.vectors2 + (c - sizes.end1) / 4]; }
-  return x3[pixel * sizes.vectors3 + (c - sizes.end2) / 4];
+  if (INPUTS == 1 || c < sizes.end0) { return vec4f(x0[pixel * sizes.vectors0 + c / 4]); }
+  if (INPUTS == 2 || c < sizes.end1) { return vec4f(x1[pixel * sizes.vectors1 + (c - sizes.end0) / 4]); }
+  if (INPUTS == 3 || c < sizes.end2) { return vec4f(x2[pixel * sizes.vectors2 + (c - sizes.end1) / 4]); }
+  return vec4f(x3[pixel * sizes.vectors3 + (c - sizes.end2) / 4]);
 }
 
 fn channel(pixel: u32, c: u32) -> f32 {
-  if (c < sizes.end0) { return x0[pixel * sizes.vectors0 + c / 4][c % 4]; }
-  if (INPUTS > 1 && c < sizes.end1) { let i = c - sizes.end0; return x1[pixel * sizes.vectors1 + i / 4][i % 4]; }
-  if (INPUTS > 2 && c < sizes.end2) { let i = c - sizes.end1; return x2[pixel * sizes.vectors2 + i / 4][i % 4]; }
-  if (INPUTS > 3 && c < sizes.end3) { let i = c - sizes.end2; return x3[pixel * sizes.vectors3 + i / 4][i % 4]; }
+  if (c < sizes.end0) { return f32(x0[pixel * sizes.vectors0 + c / 4][c % 4]); }
+  if (INPUTS > 1 && c < sizes.end1) { let i = c - sizes.end0; return f32(x1[pixel * sizes.vectors1 + i / 4][i % 4]); }
+  if (INPUTS > 2 && c < sizes.end2) { let i = c - sizes.end1; return f32(x2[pixel * sizes.vectors2 + i / 4][i % 4]); }
+  if (INPUTS > 3 && c < sizes.end3) { let i = c - sizes.end2; return f32(x3[pixel * sizes.vectors3 + i / 4][i % 4]); }
   return 0;
 }
 
@@ -77,8 +77,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     }
     value = value * scale + shift;
     let output = pixel * sizes.outVectors + vector;
-    if (RESIDUAL) { value += residual[output]; }
+    if (RESIDUAL) { value += vec4f(residual[output]); }
     if (sizes.relu != 0) { value = max(value, vec4f(0)); }
-    y[output] = value;
+    y[output] = Stored(value);
   }
 }

@@ -22,10 +22,10 @@ struct Sizes {
 // Whether a residual is added. Fixed per pipeline: some adapters run both sides of a branch, loads included.
 override RESIDUAL: bool = false;
 
-@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(0) var<storage, read> x: array<StoredLane>;
 @group(0) @binding(1) var<storage, read> affine: array<vec4f>;
-@group(0) @binding(2) var<storage, read> residual: array<vec4f>;
-@group(0) @binding(3) var<storage, read_write> y: array<vec4f>;
+@group(0) @binding(2) var<storage, read> residual: array<Stored>;
+@group(0) @binding(3) var<storage, read_write> y: array<Stored>;
 @group(0) @binding(8) var<uniform> sizes: Sizes;
 
 fn next(source: vec2u) -> vec2u {
@@ -34,7 +34,7 @@ fn next(source: vec2u) -> vec2u {
 
 // Past the last channel this reads some other one; the caller drops it.
 fn channel(first: u32, source: vec2u) -> f32 {
-  return x[first + source.y * sizes.groupChannels + source.x];
+  return f32(x[first + source.y * sizes.groupChannels + source.x]);
 }
 
 @compute @workgroup_size(64)
@@ -61,8 +61,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     var value = vec4f(channel(first, source0), channel(first, source1), channel(first, source2), channel(first, source3));
     value = select(vec4f(0), value, isChannel) * scale + shift;
     let output = pixel * sizes.vectors + vector;
-    if (RESIDUAL) { value += residual[output]; }
+    if (RESIDUAL) { value += vec4f(residual[output]); }
     if (sizes.relu != 0) { value = max(value, vec4f(0)); }
-    y[output] = value;
+    y[output] = Stored(value);
   }
 }

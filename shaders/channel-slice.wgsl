@@ -14,7 +14,7 @@ struct Sizes {
   stride: u32,
 }
 
-@group(0) @binding(0) var<storage, read> x: array<vec4f>;
+@group(0) @binding(0) var<storage, read> x: array<Stored>;
 @group(0) @binding(8) var<uniform> sizes: Sizes;
 
 @compute @workgroup_size(64)

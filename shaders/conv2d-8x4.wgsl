@@ -2,7 +2,7 @@
 //
 //   weights  [k, k, 4 groupVectors, weightVectors] vec4 over output channels
 
-@group(0) @binding(1) var<storage, read> weights: array<vec4f>;
+@group(0) @binding(1) var<storage, read> weights: array<Stored>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
@@ -68,7 +68,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
         let x6 = load(s6, i, p6, n6);
         let x7 = load(s7, i, p7, n7);
 
-        let wx0 = weights[w];
+        let wx0 = vec4f(weights[w]);
         a00 += x0.x * wx0;
         a10 += x1.x * wx0;
         a20 += x2.x * wx0;
@@ -79,7 +79,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
         a70 += x7.x * wx0;
         w += sizes.weightVectors;
 
-        let wy0 = weights[w];
+        let wy0 = vec4f(weights[w]);
         a00 += x0.y * wy0;
         a10 += x1.y * wy0;
         a20 += x2.y * wy0;
@@ -90,7 +90,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
         a70 += x7.y * wy0;
         w += sizes.weightVectors;
 
-        let wz0 = weights[w];
+        let wz0 = vec4f(weights[w]);
         a00 += x0.z * wz0;
         a10 += x1.z * wz0;
         a20 += x2.z * wz0;
@@ -101,7 +101,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
         a70 += x7.z * wz0;
         w += sizes.weightVectors;
 
-        let ww0 = weights[w];
+        let ww0 = vec4f(weights[w]);
         a00 += x0.w * ww0;
         a10 += x1.w * ww0;
         a20 += x2.w * ww0;

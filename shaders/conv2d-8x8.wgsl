@@ -2,7 +2,7 @@
 //
 //   weights  [k, k, 4 groupVectors, weightVectors] vec4 over output channels
 
-@group(0) @binding(1) var<storage, read> weights: array<vec4f>;
+@group(0) @binding(1) var<storage, read> weights: array<Stored>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
@@ -69,7 +69,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
         let x6 = load(s6, i, p6, n6);
         let x7 = load(s7, i, p7, n7);
 
-        let wx0 = weights[w]; let wx1 = weights[w + 1];
+        let wx0 = vec4f(weights[w]); let wx1 = vec4f(weights[w + 1]);
         a00 += x0.x * wx0; a01 += x0.x * wx1;
         a10 += x1.x * wx0; a11 += x1.x * wx1;
         a20 += x2.x * wx0; a21 += x2.x * wx1;
@@ -80,7 +80,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
         a70 += x7.x * wx0; a71 += x7.x * wx1;
         w += sizes.weightVectors;
 
-        let wy0 = weights[w]; let wy1 = weights[w + 1];
+        let wy0 = vec4f(weights[w]); let wy1 = vec4f(weights[w + 1]);
         a00 += x0.y * wy0; a01 += x0.y * wy1;
         a10 += x1.y * wy0; a11 += x1.y * wy1;
         a20 += x2.y * wy0; a21 += x2.y * wy1;
@@ -91,7 +91,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
         a70 += x7.y * wy0; a71 += x7.y * wy1;
         w += sizes.weightVectors;
 
-        let wz0 = weights[w]; let wz1 = weights[w + 1];
+        let wz0 = vec4f(weights[w]); let wz1 = vec4f(weights[w + 1]);
         a00 += x0.z * wz0; a01 += x0.z * wz1;
         a10 += x1.z * wz0; a11 += x1.z * wz1;
         a20 += x2.z * wz0; a21 += x2.z * wz1;
@@ -102,7 +102,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
         a70 += x7.z * wz0; a71 += x7.z * wz1;
         w += sizes.weightVectors;
 
-        let ww0 = weights[w]; let ww1 = weights[w + 1];
+        let ww0 = vec4f(weights[w]); let ww1 = vec4f(weights[w + 1]);
         a00 += x0.w * ww0; a01 += x0.w * ww1;
         a10 += x1.w * ww0; a11 += x1.w * ww1;
         a20 += x2.w * ww0; a21 += x2.w * ww1;

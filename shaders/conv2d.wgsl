@@ -39,7 +39,7 @@ struct Sizes {
 // Whether a window can reach outside the image. Without, the inner loop tests nothing.
 override PADDED: bool = true;
 
-@group(0) @binding(0) var<storage, read> x: array<vec4f>;
+@group(0) @binding(0) var<storage, read> x: array<Stored>;
 @group(0) @binding(8) var<uniform> sizes: Sizes;
 
 // Where an output pixel looks. Counted in vec4s from its window's left edge.
@@ -73,7 +73,7 @@ fn firstOfRun(end: u32) -> u32 {
 // The vec4 `offset` into a row that begins at `start`.
 fn load(start: i32, offset: u32, w: Window, inside: u32) -> vec4f {
   let index = u32(start + i32(offset));
-  if (!PADDED) { return x[index]; }
+  if (!PADDED) { return vec4f(x[index]); }
   let isInside = offset - w.firstInside < inside;
-  return select(vec4f(0), x[select(0, index, isInside)], isInside);
+  return select(vec4f(0), vec4f(x[select(0, index, isInside)]), isInside);
 }

@@ -26,7 +26,7 @@ struct Sizes {
   padding: u32,
 }
 
-@group(0) @binding(0) var<storage, read> x: array<vec4f>;
+@group(0) @binding(0) var<storage, read> x: array<Stored>;
 @group(0) @binding(1) var weights: texture_2d<f32>;
 @group(0) @binding(8) var<uniform> sizes: Sizes;
 @group(0) @binding(10) var nearest: sampler;
@@ -35,7 +35,7 @@ struct Sizes {
 fn load(start: u32, isRowInside: bool, ix: i32, vector: u32) -> vec4f {
   let isInside = isRowInside && u32(ix) < sizes.inWidth;
   let index = (start + u32(ix)) * sizes.inVectors + vector;
-  return select(vec4f(0), x[select(0, index, isInside)], isInside);
+  return select(vec4f(0), vec4f(x[select(0, index, isInside)]), isInside);
 }
 
 @compute @workgroup_size(64)

@@ -24,8 +24,8 @@ struct Sizes {
   padding: u32,
 }
 
-@group(0) @binding(0) var<storage, read> x: array<vec4f>;
-@group(0) @binding(1) var<storage, read> weights: array<vec4f>;
+@group(0) @binding(0) var<storage, read> x: array<Stored>;
+@group(0) @binding(1) var<storage, read> weights: array<Stored>;
 @group(0) @binding(8) var<uniform> sizes: Sizes;
 
 fn storeInRow(row: u32, ox: u32, sum: vec4f, place: Place) {
@@ -65,10 +65,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       w2 = w1;
       w1 = w0;
       w0 = vec4f(0);
-      if (kx < sizes.kernelSize) { w0 = weights[(ky * sizes.kernelSize + kx) * sizes.outVectors + vector]; }
+      if (kx < sizes.kernelSize) { w0 = vec4f(weights[(ky * sizes.kernelSize + kx) * sizes.outVectors + vector]); }
       let ix = left + i32(kx);
       if (u32(ix) < sizes.inWidth) {
-        let value = x[u32(source * i32(sizes.inWidth) + ix) * sizes.inVectors + vector];
+        let value = vec4f(x[u32(source * i32(sizes.inWidth) + ix) * sizes.inVectors + vector]);
         a0 += value * w0;
         a1 += value * w1;
         a2 += value * w2;

@@ -22,8 +22,8 @@ struct Sizes {
   padding: u32,
 }
 
-@group(0) @binding(0) var<storage, read> x: array<vec4f>;
-@group(0) @binding(1) var<storage, read> weights: array<vec4f>;
+@group(0) @binding(0) var<storage, read> x: array<Stored>;
+@group(0) @binding(1) var<storage, read> weights: array<Stored>;
 @group(0) @binding(8) var<uniform> sizes: Sizes;
 
 @compute @workgroup_size(64)
@@ -46,7 +46,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     for (var kx = 0; kx < kernelSize; kx++) {
       if (inRow && u32(left + kx) < sizes.inWidth) {
         let source = u32((image + top + ky) * i32(sizes.inWidth) + left + kx);
-        sum += x[source * sizes.inVectors + vector] * weights[w];
+        sum += vec4f(x[source * sizes.inVectors + vector]) * vec4f(weights[w]);
       }
       w += sizes.outVectors;
     }

@@ -21,11 +21,11 @@ struct Sizes {
 // Whether a residual is added. Fixed per pipeline: some adapters run both sides of a branch, loads included.
 override RESIDUAL: bool = false;
 
-@group(0) @binding(0) var<storage, read> x: array<vec4f>;
-@group(0) @binding(1) var<storage, read> weights: array<vec4f>;
+@group(0) @binding(0) var<storage, read> x: array<Stored>;
+@group(0) @binding(1) var<storage, read> weights: array<Stored>;
 @group(0) @binding(2) var<storage, read> bias: array<vec4f>;
-@group(0) @binding(3) var<storage, read> residual: array<vec4f>;
-@group(0) @binding(4) var<storage, read_write> y: array<vec4f>;
+@group(0) @binding(3) var<storage, read> residual: array<Stored>;
+@group(0) @binding(4) var<storage, read_write> y: array<Stored>;
 @group(0) @binding(8) var<uniform> sizes: Sizes;
 
 var<workgroup> partial: array<vec4f, 64>;
@@ -38,12 +38,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   var sum = vec4f(0);
   if (vector < sizes.rangeVectors) {
     for (var i = slice; i < sizes.inVectors; i += 8) {
-      let value = x[image * sizes.inVectors + i];
+      let value = vec4f(x[image * sizes.inVectors + i]);
       let w = i * 4 * sizes.rangeVectors + vector;
-      sum += value.x * weights[w];
-      sum += value.y * weights[w + sizes.rangeVectors];
-      sum += value.z * weights[w + 2 * sizes.rangeVectors];
-      sum += value.w * weights[w + 3 * sizes.rangeVectors];
+      sum += value.x * vec4f(weights[w]);
+      sum += value.y * vec4f(weights[w + sizes.rangeVectors]);
+      sum += value.z * vec4f(weights[w + 2 * sizes.rangeVectors]);
+      sum += value.w * vec4f(weights[w + 3 * sizes.rangeVectors]);
     }
   }
   partial[local] = sum;
@@ -53,7 +53,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   var value = bias[sizes.firstVector + vector];
   for (var s = 0u; s < 8; s++) { value += partial[s * 8 + local]; }
   let index = image * sizes.outVectors + sizes.firstVector + vector;
-  if (RESIDUAL) { value += residual[index]; }
+  if (RESIDUAL) { value += vec4f(residual[index]); }
   if (sizes.relu != 0) { value = max(value, vec4f(0)); }
-  y[index] = value;
+  y[index] = Stored(value);
 }

@@ -18,8 +18,8 @@ struct Sizes {
   padding: u32,
 }
 
-@group(0) @binding(0) var<storage, read> x: array<vec4f>;
-@group(0) @binding(1) var<storage, read_write> y: array<vec4f>;
+@group(0) @binding(0) var<storage, read> x: array<Stored>;
+@group(0) @binding(1) var<storage, read_write> y: array<Stored>;
 @group(0) @binding(8) var<uniform> sizes: Sizes;
 
 @compute @workgroup_size(64)
@@ -37,11 +37,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let yEnd = min(u32(top + i32(sizes.kernelSize)), sizes.inHeight);
   let xEnd = min(u32(left + i32(sizes.kernelSize)), sizes.inWidth);
 
-  var value = x[((image + yBegin) * sizes.inWidth + xBegin) * sizes.vectors + vector];
+  var value = vec4f(x[((image + yBegin) * sizes.inWidth + xBegin) * sizes.vectors + vector]);
   for (var iy = yBegin; iy < yEnd; iy++) {
     for (var ix = xBegin; ix < xEnd; ix++) {
-      value = max(value, x[((image + iy) * sizes.inWidth + ix) * sizes.vectors + vector]);
+      value = max(value, vec4f(x[((image + iy) * sizes.inWidth + ix) * sizes.vectors + vector]));
     }
   }
-  y[index] = value;
+  y[index] = Stored(value);
 }

@@ -17,10 +17,10 @@ struct Sizes {
 // Whether a residual is added. Fixed per pipeline: some adapters run both sides of a branch, loads included.
 override RESIDUAL: bool = false;
 
-@group(0) @binding(0) var<storage, read> x: array<vec4f>;
+@group(0) @binding(0) var<storage, read> x: array<Stored>;
 @group(0) @binding(1) var<storage, read> affine: array<vec4f>;
-@group(0) @binding(2) var<storage, read> residual: array<vec4f>;
-@group(0) @binding(3) var<storage, read_write> y: array<vec4f>;
+@group(0) @binding(2) var<storage, read> residual: array<Stored>;
+@group(0) @binding(3) var<storage, read_write> y: array<Stored>;
 @group(0) @binding(8) var<uniform> sizes: Sizes;
 
 @compute @workgroup_size(64)
@@ -28,9 +28,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let index = (group.y * groups.x + group.x) * 64 + local;
   if (index >= sizes.outputs) { return; }
   let vector = index % sizes.vectors;
-  var value = x[index];
+  var value = vec4f(x[index]);
   if (sizes.affine != 0) { value = value * affine[vector] + affine[sizes.vectors + vector]; }
-  if (RESIDUAL) { value += residual[index]; }
+  if (RESIDUAL) { value += vec4f(residual[index]); }
   if (sizes.relu != 0) { value = max(value, vec4f(0)); }
-  y[index] = value;
+  y[index] = Stored(value);
 }

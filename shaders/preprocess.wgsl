@@ -31,7 +31,7 @@ const HALF = 0.5 + 1.0 / 8192;
 
 @group(0) @binding(0) var source: texture_2d<f32>;
 @group(0) @binding(1) var<storage, read_write> rows: array<u32>;
-@group(0) @binding(2) var<storage, read_write> y: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> y: array<Stored>;
 @group(0) @binding(3) var<uniform> sizes: Sizes;
 
 // The source pixels, along one axis, that one target pixel is made of.
@@ -122,5 +122,5 @@ fn resizeColumns(
     }
     rgb = floor(sum / total + HALF);
   }
-  y[sizes.image * pixels + index] = vec4f(rgb, 0) * sizes.scale + sizes.shift;
+  y[sizes.image * pixels + index] = Stored(vec4f(rgb, 0) * sizes.scale + sizes.shift);
 }

@@ -10,8 +10,8 @@ struct Sizes {
   pitch: u32, // scalars per pixel
 }
 
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+@group(0) @binding(0) var<storage, read> x: array<StoredLane>;
+@group(0) @binding(1) var<storage, read_write> y: array<StoredLane>;
 @group(0) @binding(8) var<uniform> sizes: Sizes;
 
 @compute @workgroup_size(64)
@@ -19,14 +19,14 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let pixel = (group.y * groups.x + group.x) * 64 + local;
   if (pixel >= sizes.pixels) { return; }
   let first = pixel * sizes.pitch;
-  var largest = x[first];
-  for (var c = 1u; c < sizes.channels; c++) { largest = max(largest, x[first + c]); }
+  var largest = f32(x[first]);
+  for (var c = 1u; c < sizes.channels; c++) { largest = max(largest, f32(x[first + c])); }
   var sum = 0f;
   for (var c = 0u; c < sizes.channels; c++) {
-    let e = exp(x[first + c] - largest);
-    y[first + c] = e;
+    let e = exp(f32(x[first + c]) - largest);
+    y[first + c] = StoredLane(e);
     sum += e;
   }
-  for (var c = 0u; c < sizes.channels; c++) { y[first + c] /= sum; }
+  for (var c = 0u; c < sizes.channels; c++) { y[first + c] = StoredLane(f32(y[first + c]) / sum); }
   for (var c = sizes.channels; c < sizes.pitch; c++) { y[first + c] = 0; }
 }

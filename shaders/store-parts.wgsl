@@ -51,10 +51,10 @@ override COPIES: bool = false;
 override RAW_COPIES: bool = false;
 
 @group(0) @binding(2) var<storage, read> params: array<vec4f>;
-@group(0) @binding(3) var<storage, read> residual: array<vec4f>;
-@group(0) @binding(4) var<storage, read_write> y: array<vec4f>;
-@group(0) @binding(5) var<storage, read_write> scratch0: array<vec4f>;
-@group(0) @binding(6) var<storage, read_write> scratch1: array<vec4f>;
+@group(0) @binding(3) var<storage, read> residual: array<Stored>;
+@group(0) @binding(4) var<storage, read_write> y: array<Stored>;
+@group(0) @binding(5) var<storage, read_write> scratch0: array<Stored>;
+@group(0) @binding(6) var<storage, read_write> scratch1: array<Stored>;
 @group(0) @binding(9) var<uniform> stores: Stores;
 
 // Where a vec4 of channels goes in y, for all pixels, and what becomes of it.
@@ -100,24 +100,24 @@ fn storesOf(vector: u32) -> Place {
 
 fn residualLane(pixel: u32, lane: f32) -> f32 {
   let l = u32(max(lane, 0));
-  return select(0, residual[pixel * stores.residualVectors + l / 4][l % 4], lane >= 0);
+  return select(0, f32(residual[pixel * stores.residualVectors + l / 4][l % 4]), lane >= 0);
 }
 
 fn put(pixel: u32, value: vec4f, finish: Finish) {
   let index = pixel * stores.vectors + finish.index;
   var result = value * finish.scale + finish.shift;
-  if (RESIDUAL == 1) { result += residual[index]; }
+  if (RESIDUAL == 1) { result += vec4f(residual[index]); }
   if (RESIDUAL == 2) {
     let lanes = finish.lanes;
     result += vec4f(residualLane(pixel, lanes.x), residualLane(pixel, lanes.y), residualLane(pixel, lanes.z), residualLane(pixel, lanes.w));
   }
-  y[index] = max(result, vec4f(finish.floor));
+  y[index] = Stored(max(result, vec4f(finish.floor)));
 }
 
 fn store(pixel: u32, sum: vec4f, place: Place) {
   let value = max(sum, vec4f(place.innerFloor));
   if (pixel < place.part.end) {
-    if (RAW) { scratch0[pixel * stores.scratchVectors + place.rawIndex] = value; }
+    if (RAW) { scratch0[pixel * stores.scratchVectors + place.rawIndex] = Stored(value); }
     put(pixel, value, place.part);
   }
   if (TAIL && pixel < place.tail.end) { put(pixel, value, place.tail); }
@@ -141,10 +141,10 @@ fn copy(invocation: u32) {
     if (RAW_COPIES) {
       let inScratch = i - stores.copyScratchFirst;
       if (inScratch < stores.copyScratchVectors) {
-        scratch0[pixel * stores.scratchVectors + stores.copyScratchOffset + inScratch] = value;
+        scratch0[pixel * stores.scratchVectors + stores.copyScratchOffset + inScratch] = Stored(value);
       } else {
         let inOther = select(i, i - stores.copyScratchVectors, i >= stores.copyScratchFirst);
-        scratch1[pixel * stores.otherVectors + stores.otherOffset + inOther] = value;
+        scratch1[pixel * stores.otherVectors + stores.otherOffset + inOther] = Stored(value);
       }
     }
     put(pixel, value, finish);
@@ -153,5 +153,5 @@ fn copy(invocation: u32) {
 
 fn lane(source: u32, lane: f32) -> f32 {
   let l = u32(max(lane, 0));
-  return select(0, x[source + l / 4][l % 4], lane >= 0);
+  return select(0, f32(x[source + l / 4][l % 4]), lane >= 0);
 }

@@ -23,8 +23,8 @@ struct Stores {
 override RESIDUAL: u32 = 0;
 
 @group(0) @binding(2) var<storage, read> params: array<vec4f>;
-@group(0) @binding(3) var<storage, read> residual: array<vec4f>;
-@group(0) @binding(4) var<storage, read_write> y: array<vec4f>;
+@group(0) @binding(3) var<storage, read> residual: array<Stored>;
+@group(0) @binding(4) var<storage, read_write> y: array<Stored>;
 @group(0) @binding(9) var<uniform> stores: Stores;
 
 // Where a vec4 of channels goes, for all pixels.
@@ -46,19 +46,19 @@ fn storesOf(vector: u32) -> Place {
 
 fn residualLane(pixel: u32, lane: f32) -> f32 {
   let l = u32(max(lane, 0));
-  return select(0, residual[pixel * stores.residualVectors + l / 4][l % 4], lane >= 0);
+  return select(0, f32(residual[pixel * stores.residualVectors + l / 4][l % 4]), lane >= 0);
 }
 
 fn store(pixel: u32, sum: vec4f, place: Place) {
   if (pixel >= place.end) { return; }
   let index = pixel * stores.vectors + place.index;
   var value = sum;
-  if (RESIDUAL == 1) { value += residual[index]; }
+  if (RESIDUAL == 1) { value += vec4f(residual[index]); }
   if (RESIDUAL == 2) {
     let lanes = place.lanes;
     value += vec4f(residualLane(pixel, lanes.x), residualLane(pixel, lanes.y), residualLane(pixel, lanes.z), residualLane(pixel, lanes.w));
   }
-  y[index] = max(value, vec4f(place.floor));
+  y[index] = Stored(max(value, vec4f(place.floor)));
 }
 
 // Only store-parts.wgsl has something to copy.

@@ -3,6 +3,7 @@
  * recipes; the runtime evaluates each one straight into mapped GPU memory.
  */
 import { LANES, type ChannelLayout } from '../tensor/channel-layout.ts';
+import type { Dtype } from '../tensor/dtype.ts';
 import type { Weights } from '../weights/weights.ts';
 import { affineParams, evaluateAffine } from './affine.ts';
 import type { FusedOp } from './fused-op.ts';
@@ -10,12 +11,14 @@ import type { FusedOp } from './fused-op.ts';
 /** A recipe. `key` tells equal constants apart from different ones, across input sizes and batches. */
 export interface Constant {
   readonly key: string;
+  /** Of its elements: weights are stored as activations are, what an epilogue reads is always `f32`. */
+  readonly dtype: Dtype;
   readonly byteLength: number;
-  /** Size of the texture of `rgba32float` texels that holds it, row by row; without, it is a buffer. */
+  /** Size of the texture of RGBA texels that holds it, row by row; without, it is a buffer. */
   readonly texture?: { readonly width: number; readonly height: number };
   /** Names of the parameters it reads. */
   readonly params: readonly string[];
-  /** Writes the packed values; `target` has `byteLength / 4` elements, all 0. */
+  /** Writes the packed values; `target` has as many elements, all 0. */
   pack(weights: Weights, target: Float32Array): void;
 }
 
@@ -25,6 +28,7 @@ export const BYTES_PER_VECTOR = LANES * BYTES_PER_ELEMENT;
 /** The shift of an epilogue that follows folded weights, padded to `vectors` vec4s; channels in the graph's own order. */
 export function biasConstant({ name, affine, output }: FusedOp, vectors: number): Constant {
   return {
+    dtype: 'f32',
     key: `${name} bias ${vectors}`,
     byteLength: vectors * BYTES_PER_VECTOR,
     params: affineParams(affine),
@@ -35,6 +39,7 @@ export function biasConstant({ name, affine, output }: FusedOp, vectors: number)
 /** Scale, then shift, of an epilogue whose op has no weights to fold into; channels lie as `layout` says. */
 export function affineConstant({ name, affine, output }: FusedOp, { key, pitch, lanes }: ChannelLayout): Constant {
   return {
+    dtype: 'f32',
     key: `${name} affine ${key}`,
     byteLength: 2 * pitch * BYTES_PER_ELEMENT,
     params: affineParams(affine),

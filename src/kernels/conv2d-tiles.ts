@@ -53,7 +53,7 @@ const sizes = [
 ];
 
 /** A loop's bounds differ between quads of a subgroup, never within one. */
-const SUBGROUPS = 'enable subgroups;\ndiagnostic(off, subgroup_uniformity);';
+const SUBGROUPS = ['enable subgroups;', 'diagnostic(off, subgroup_uniformity);'];
 
 const tiles: readonly ConvTile[] = [
   tile('8x8', code8x8, { pixels: 8, vectors: 2, cost: 1.6 }),
@@ -68,7 +68,7 @@ function tile(name: string, code: string, shape: Pick<ConvTile, 'pixels' | 'vect
 }
 
 function quadTile(name: string, code: string, shape: Pick<ConvTile, 'pixels' | 'vectors' | 'cost' | 'halfCost'>): ConvTile {
-  const kernels = storingKernels(`conv2d-quad-${name}`, `${SUBGROUPS}\n\n${codeConv2d}\n${code}`, sizes, ['weights']);
+  const kernels = storingKernels(`conv2d-quad-${name}`, `${codeConv2d}\n${code}`, sizes, { textures: ['weights'], directives: SUBGROUPS });
   return { name: kernels.one.name, kernels, workgroupSize: 16, invocations: 4, hasTexture: true, ...shape };
 }
 

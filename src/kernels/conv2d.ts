@@ -4,8 +4,9 @@
  * Groups whose channels fill whole vec4s are convolved on their own; others become a block-diagonal dense convolution.
  */
 import { LANES, roundUp } from '../tensor/channel-layout.ts';
+import { bytesPerElement } from '../tensor/dtype.ts';
 import type { Conv2dAttrs } from '../ops/conv2d.ts';
-import { BYTES_PER_VECTOR, packRows, type Constant } from './constants.ts';
+import { packRows, type Constant } from './constants.ts';
 import { tilesFor, type ConvShape, type ConvTile } from './conv2d-tiles.ts';
 import type { FusedOp } from './fused-op.ts';
 import { linearWorkgroups, type Lowered, type Surroundings } from './kernel.ts';
@@ -109,7 +110,8 @@ function weightConstant(
   };
   return {
     key: `${op.name} weights ${matrix.key} for ${tile.kernels.one.name} ${k}x${k}x${groupVectors}x${weightVectors} ${inLayout.key} to ${stores.foldedKey}`,
-    byteLength: k * k * groupVectors * LANES * weightVectors * BYTES_PER_VECTOR,
+    dtype: around.dtype,
+    byteLength: k * k * groupVectors * LANES * weightVectors * LANES * bytesPerElement(around.dtype),
     ...(isTexture && { texture: { width: pitch, height: k * k * groupVectors } }),
     params: [...matrix.params, ...stores.foldedParams],
     pack(weights, target) {

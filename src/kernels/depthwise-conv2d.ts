@@ -6,8 +6,9 @@ import code8x2 from '../../shaders/depthwise-conv2d-8x2.wgsl?raw';
 import codeRow from '../../shaders/depthwise-conv2d-row.wgsl?raw';
 import code from '../../shaders/depthwise-conv2d.wgsl?raw';
 import { LANES } from '../tensor/channel-layout.ts';
+import { bytesPerElement } from '../tensor/dtype.ts';
 import type { DepthwiseConv2dAttrs } from '../ops/depthwise-conv2d.ts';
-import { BYTES_PER_VECTOR, type Constant } from './constants.ts';
+import type { Constant } from './constants.ts';
 import type { FusedOp } from './fused-op.ts';
 import { linearWorkgroups, type Kernel, type Lowered, type Surroundings } from './kernel.ts';
 import { planStores, storingKernels, vectorsOf, type StorePlan, type StoringKernels } from './stores.ts';
@@ -25,7 +26,7 @@ const tileOf8x2 = storingKernels(
     'inHeight', 'inWidth', 'inVectors', 'outHeight', 'outWidth', 'outVectors', 'pixels', 'rowTiles', 'rowPairs', 'invocations', 'kernelSize',
     'stride', 'padding',
   ],
-  ['weights'],
+  { textures: ['weights'] },
 );
 
 export const depthwiseConv2dKernels: readonly Kernel[] = [general, rowOfFour, tileOf8x2].flatMap(({ one, parts }) => [one, parts]);
@@ -98,7 +99,8 @@ function weightConstant(op: FusedOp<DepthwiseConv2dAttrs>, isTexture: boolean, s
   const firstRow = isTexture ? k : 0;
   return {
     key: `${op.name} weights ${k}x${k} ${isTexture ? 'texture ' : ''}${stores.foldedKey}`,
-    byteLength: (rows * pitch * BYTES_PER_VECTOR) / LANES,
+    dtype: around.dtype,
+    byteLength: rows * pitch * bytesPerElement(around.dtype),
     ...(isTexture && { texture: { width: pitch / LANES, height: rows } }),
     params: [param, ...stores.foldedParams],
     pack(weights, target) {

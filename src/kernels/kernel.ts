@@ -3,14 +3,17 @@
  * values and constants still by name. All plain data: nothing here knows a device.
  */
 import type { ChannelLayout } from '../tensor/channel-layout.ts';
+import type { Dtype } from '../tensor/dtype.ts';
 import type { ImageShape } from '../tensor/image-shape.ts';
 import type { Constant } from './constants.ts';
 
-/** A GPU program. Its bindings are storage buffers in this order, and the uniform `Sizes`. */
+/** A GPU program, in terms of the element type `Stored`, a vec4, and its lanes `StoredLane`. Its bindings are storage buffers in this order, and the uniform `Sizes`. */
 export interface Kernel {
   /** Stem of the file in `shaders/`. */
   readonly name: string;
   readonly code: string;
+  /** WGSL directives that must come before anything else. */
+  readonly directives?: readonly string[];
   /** Names of the storage bindings: those that are read, then those that are written. */
   readonly bindings: readonly string[];
   /** Those of the bindings that are textures, read through a nearest sampler. Default none. */
@@ -28,6 +31,13 @@ export const FIRST_UNIFORM_BINDING = 8;
 
 /** Where the sampler is bound, in kernels that have textures. */
 export const SAMPLER_BINDING = 10;
+
+/** WGSL that stores activations and weights as `dtype`: the one place that knows the element type. */
+export function moduleCode({ code, directives = [] }: Pick<Kernel, 'code' | 'directives'>, dtype: Dtype): string {
+  const lane = dtype === 'f16' ? 'f16' : 'f32';
+  const enables = dtype === 'f16' ? ['enable f16;', ...directives] : directives;
+  return [...enables, `alias StoredLane = ${lane};`, `alias Stored = vec4<${lane}>;`, code].join('\n');
+}
 
 /** The uniform structs of a kernel, each as its fields. */
 export function uniformStructs({ sizes, stores }: Kernel): readonly (readonly string[])[] {
@@ -89,6 +99,8 @@ export interface KernelLimits {
 /** What lowering an op needs to know of the values and the adapter around it. */
 export interface Surroundings {
   readonly limits: KernelLimits;
+  /** How activations and weights are stored. */
+  readonly dtype: Dtype;
   /** Name of the kernel to take, by signature of the work; where there is none, a prediction decides. */
   readonly choices?: ReadonlyMap<string, string>;
   /** How the channels of a value, or of an op's result, lie. */

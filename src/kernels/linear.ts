@@ -5,9 +5,10 @@
 import code from '../../shaders/linear.wgsl?raw';
 import { CompConvError } from '../errors.ts';
 import { LANES, channelVectors, type ChannelLayout } from '../tensor/channel-layout.ts';
+import { bytesPerElement, type Dtype } from '../tensor/dtype.ts';
 import type { LinearAttrs } from '../ops/linear.ts';
 import { affineParams, evaluateAffine } from './affine.ts';
-import { biasConstant, BYTES_PER_VECTOR, packRows, type Constant } from './constants.ts';
+import { biasConstant, packRows, type Constant } from './constants.ts';
 import { residualOverride, residualRef } from './epilogue.ts';
 import type { FusedOp } from './fused-op.ts';
 import type { Dispatch, Kernel, Lowered, Surroundings } from './kernel.ts';
@@ -25,16 +26,16 @@ export const linearKernel: Kernel = {
 
 /** `[N, H, W, C]` to `[N, 1, 1, outFeatures]`. @throws limit-exceeded if not even four outputs' weights fit a binding. */
 export function lowerLinear(op: FusedOp<LinearAttrs>, around: Surroundings): Lowered {
-  const { limits } = around;
+  const { limits, dtype } = around;
   const [x] = op.inputShapes;
   const layout = around.layoutOf(op.inputs[0]);
   const inVectors = (x.h * x.w * layout.pitch) / LANES;
   const outVectors = channelVectors(op.output.c);
-  const maxRange = Math.floor(limits.maxStorageBufferBindingSize / (inVectors * LANES * BYTES_PER_VECTOR));
+  const maxRange = Math.floor(limits.maxStorageBufferBindingSize / (inVectors * LANES * LANES * bytesPerElement(dtype)));
   if (maxRange < 1) {
     throw new CompConvError(
       'limit-exceeded',
-      `${op.name}: four outputs need ${inVectors * LANES * BYTES_PER_VECTOR} bytes of weights, but this adapter binds at most ` +
+      `${op.name}: four outputs need ${inVectors * LANES * LANES * bytesPerElement(dtype)} bytes of weights, but this adapter binds at most ` +
         `${limits.maxStorageBufferBindingSize}; use a smaller input`,
     );
   }
@@ -45,7 +46,7 @@ export function lowerLinear(op: FusedOp<LinearAttrs>, around: Surroundings): Low
   const dispatches: Dispatch[] = [];
   for (let firstVector = 0; firstVector < outVectors; firstVector += rangeSize) {
     const rangeVectors = Math.min(rangeSize, outVectors - firstVector);
-    const weights = weightConstant(op, layout, firstVector, rangeVectors);
+    const weights = weightConstant(op, layout, dtype, firstVector, rangeVectors);
     const bias = biasConstant(op, outVectors);
     constants.push(weights, bias);
     dispatches.push({
@@ -62,7 +63,7 @@ export function lowerLinear(op: FusedOp<LinearAttrs>, around: Surroundings): Low
 }
 
 /** Weights `[4 inVectors, 4 rangeVectors]` from PyTorch's `[O, C H W]`; rows in the order of NHWC memory. */
-function weightConstant(op: FusedOp<LinearAttrs>, layout: ChannelLayout, firstVector: number, rangeVectors: number): Constant {
+function weightConstant(op: FusedOp<LinearAttrs>, layout: ChannelLayout, dtype: Dtype, firstVector: number, rangeVectors: number): Constant {
   const { h, w, c } = op.inputShapes[0];
   const param = `${op.source}.weight`;
   const { key, pitch, lanes } = layout;
@@ -71,7 +72,8 @@ function weightConstant(op: FusedOp<LinearAttrs>, layout: ChannelLayout, firstVe
   const outputs = Math.min(columns, op.output.c - first);
   return {
     key: `${op.name} weights ${h}x${w} ${firstVector}+${rangeVectors} ${key}`,
-    byteLength: h * w * pitch * rangeVectors * BYTES_PER_VECTOR,
+    dtype,
+    byteLength: h * w * pitch * columns * bytesPerElement(dtype),
     params: [param, ...affineParams(op.affine)],
     pack(weights, target) {
       const { data } = weights.get(param);

@@ -23,12 +23,17 @@ export interface StoringKernels {
 }
 
 /** The kernels that end in a store file, from `code` without it. Bindings 0 and 1 are theirs: `x` and `weights`. */
-export function storingKernels(name: string, code: string, sizes: readonly string[], textures: readonly string[] = []): StoringKernels {
+export function storingKernels(
+  name: string,
+  code: string,
+  sizes: readonly string[],
+  extra: Pick<Kernel, 'textures' | 'directives'> = {},
+): StoringKernels {
   const one: Kernel = {
     name,
     code: `${code}\n${codeOfOne}`,
     bindings: ['x', 'weights', 'params', 'residual', 'y'],
-    textures,
+    ...extra,
     written: 1,
     sizes,
     stores: ['vectors', 'offset', 'residualVectors', 'lanesRow', 'relu'],
@@ -37,7 +42,7 @@ export function storingKernels(name: string, code: string, sizes: readonly strin
     name: `${name}-parts`,
     code: `${code}\n${codeOfParts}`,
     bindings: [...one.bindings, 'scratch0', 'scratch1'],
-    textures,
+    ...extra,
     written: 3,
     sizes,
     stores: [
@@ -108,6 +113,7 @@ function planOne(op: FusedOp, store: Store, sumVectors: number, around: Surround
   const foldedParams = affineParams([...op.affine, ...(finish?.affine ?? [])]);
   const layouts = [op.name, value, ...(residual === undefined ? [] : [residual])].map((name) => around.layoutOf(name).key).join(' / ');
   const params: Constant = {
+    dtype: 'f32',
     key: `${op.name} params ${sumVectors} ${value}@${at} ${layouts}`,
     byteLength: (sumVectors + (mode === 2 ? sumVectors : 0)) * BYTES_PER_VECTOR,
     params: foldedParams,
@@ -168,6 +174,7 @@ function planParts(op: FusedOp, stores: readonly Store[], sumVectors: number, ar
   const sources = run ? run.copies.flatMap((copy) => [...sourceLanes(copy, around)]) : [];
   const own = (weights: Weights) => evaluateAffine(op.affine, op.output.c, weights);
   const params: Constant = {
+    dtype: 'f32',
     key: `${op.name} parts ${sumVectors} ${rows.length} ${all.map(({ value, at }) => `${value}@${at} ${around.layoutOf(value).key}`).join(' ')} ${
       finish.residual === undefined ? '' : around.layoutOf(finish.residual).key
     } ${op.inputs.map((input) => around.layoutOf(input).key).join(' ')}`,

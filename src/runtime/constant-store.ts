@@ -3,8 +3,11 @@
  * mapped memory, so that no second copy is made on the JavaScript side; a texture is packed into a copy that goes at once.
  */
 import { throwIfAborted } from '../errors.ts';
-import { BYTES_PER_VECTOR, type Constant } from '../kernels/constants.ts';
+import { LANES } from '../tensor/channel-layout.ts';
+import { bytesPerElement } from '../tensor/dtype.ts';
+import type { Constant } from '../kernels/constants.ts';
 import type { Weights } from '../weights/weights.ts';
+import { toStored } from './layout.ts';
 
 /** Called after each uploaded constant, with bytes. */
 export type UploadProgress = (doneBytes: number, totalBytes: number) => void;
@@ -54,7 +57,9 @@ export class ConstantStore {
       mappedAtCreation: true,
     });
     this.#resources.set(constant.key, buffer);
-    constant.pack(this.#weights, new Float32Array(buffer.getMappedRange()));
+    const target = buffer.getMappedRange();
+    if (constant.dtype === 'f16') new Uint16Array(target).set(this.#pack(constant));
+    else constant.pack(this.#weights, new Float32Array(target));
     buffer.unmap();
   }
 
@@ -62,13 +67,18 @@ export class ConstantStore {
     const texture = this.#device.createTexture({
       label: constant.key,
       size: [width, height],
-      format: 'rgba32float',
+      format: constant.dtype === 'f16' ? 'rgba16float' : 'rgba32float',
       usage: GPUTextureUsage.TEXTURE_BINDING | GPUTextureUsage.COPY_DST,
     });
     this.#resources.set(constant.key, texture);
-    const packed = new Float32Array(constant.byteLength / 4);
-    constant.pack(this.#weights, packed);
-    this.#device.queue.writeTexture({ texture }, packed, { bytesPerRow: width * BYTES_PER_VECTOR }, [width, height]);
+    const bytesPerRow = width * LANES * bytesPerElement(constant.dtype);
+    this.#device.queue.writeTexture({ texture }, this.#pack(constant), { bytesPerRow }, [width, height]);
+  }
+
+  #pack({ byteLength, dtype, pack }: Constant) {
+    const packed = new Float32Array(byteLength / bytesPerElement(dtype));
+    pack(this.#weights, packed);
+    return toStored(packed, dtype);
   }
 
   /** What a binding takes. */

@@ -34,6 +34,8 @@ export interface EngineDevice {
   readonly limits: ScheduleLimits;
   /** Whether `timestamp-query` is there. */
   readonly hasTimestamps: boolean;
+  /** Whether `shader-f16` is there. */
+  readonly hasF16: boolean;
   /** Rejects with `device-lost` when the device is lost; never resolves. */
   readonly lost: Promise<never>;
   /** Destroys the device, if it is ours. */
@@ -42,7 +44,7 @@ export interface EngineDevice {
 
 /** Limits worth asking for beyond the defaults; each is requested as high as the adapter has it. */
 const USEFUL_LIMITS = ['maxBufferSize', 'maxStorageBufferBindingSize', 'maxStorageBuffersPerShaderStage', 'maxTextureDimension2D'] as const;
-const USEFUL_FEATURES: readonly GPUFeatureName[] = ['timestamp-query', 'subgroups'];
+const USEFUL_FEATURES: readonly GPUFeatureName[] = ['timestamp-query', 'subgroups', 'shader-f16'];
 
 /** Opens a device. @throws webgpu-unavailable where there is no WebGPU or no adapter. */
 export async function openDevice(options: DeviceOptions = {}): Promise<EngineDevice> {
@@ -98,6 +100,7 @@ function wrapDevice(device: GPUDevice, owned: boolean, info: Partial<GPUAdapterI
     },
     limits: scheduleLimits(device, info),
     hasTimestamps: device.features.has('timestamp-query'),
+    hasF16: device.features.has('shader-f16'),
     lost,
     release() {
       if (owned) device.destroy();

@@ -8,6 +8,7 @@ import { FIRST_UNIFORM_BINDING, SAMPLER_BINDING, uniformStructs, type BufferRef,
 import type { Plan } from '../scheduler/plan.ts';
 import { valueBytes } from '../scheduler/memory.ts';
 import type { ConstantStore } from './constant-store.ts';
+import { fromStored, packActivation, toStored } from './layout.ts';
 import type { PipelineCache } from './pipelines.ts';
 
 interface Step {
@@ -23,6 +24,7 @@ export class Executor {
   readonly plan: Plan;
   readonly inputShape: ImageShape;
   readonly outputShape: ImageShape;
+  readonly #device: GPUDevice;
   readonly #buffers: readonly GPUBuffer[];
   readonly #sizes: GPUBuffer;
   readonly #readback: GPUBuffer;
@@ -31,6 +33,7 @@ export class Executor {
 
   constructor(device: GPUDevice, plan: Plan, pipelines: readonly GPUComputePipeline[], cache: PipelineCache, constants: ConstantStore) {
     this.plan = plan;
+    this.#device = device;
     this.inputShape = plan.values.get(plan.input)!.shape;
     this.outputShape = plan.values.get(plan.output)!.shape;
     this.#buffers = plan.memory.bufferBytes.map((size, index) =>
@@ -42,7 +45,7 @@ export class Executor {
     );
     this.#readback = device.createBuffer({
       label: 'readback',
-      size: valueBytes(plan.values.get(plan.output)!),
+      size: valueBytes(plan.values.get(plan.output)!, plan.dtype),
       usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
     });
 
@@ -110,6 +113,11 @@ export class Executor {
     return this.#buffers.reduce((sum, buffer) => sum + buffer.size, 0);
   }
 
+  /** Uploads the input, `[N, C, H, W]`. */
+  writeInput(data: Float32Array): void {
+    this.#device.queue.writeBuffer(this.input, 0, toStored(packActivation(data, this.inputShape), this.plan.dtype));
+  }
+
   /** Records the whole inference into one compute pass. */
   encode(encoder: GPUCommandEncoder, timestampWrites?: GPUComputePassTimestampWrites): void {
     const pass = encoder.beginComputePass({ label: this.plan.name, ...(timestampWrites ? { timestampWrites } : {}) });
@@ -130,7 +138,7 @@ export class Executor {
   /** Waits for the submitted work and copies its output, NHWC with padded channels. */
   async readOutput(): Promise<Float32Array> {
     await this.#readback.mapAsync(GPUMapMode.READ);
-    const data = new Float32Array(this.#readback.getMappedRange()).slice();
+    const data = fromStored(this.#readback.getMappedRange(), this.plan.dtype);
     this.#readback.unmap();
     return data;
   }

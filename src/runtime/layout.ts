@@ -1,7 +1,9 @@
 /** Between a tensor of the host (`[N, C, H, W]` dense) and an activation of the GPU (NHWC, channels padded to vec4s). */
 import { channelPitch } from '../tensor/channel-layout.ts';
+import type { Dtype } from '../tensor/dtype.ts';
 import type { ImageShape } from '../tensor/image-shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { f16ToF32, f32ToF16 } from '../weights/half.ts';
 
 /** `[N, C, H, W]` to NHWC; padding lanes 0. */
 export function packActivation(data: Float32Array, { n, h, w, c }: ImageShape): Float32Array<ArrayBuffer> {
@@ -29,4 +31,14 @@ export function unpackActivation(packed: Float32Array, { n, h, w, c }: ImageShap
     }
   }
   return { shape: h === 1 && w === 1 ? [n, c] : [n, c, h, w], data };
+}
+
+/** Values as the GPU stores them. */
+export function toStored(values: Float32Array<ArrayBuffer>, dtype: Dtype): Float32Array<ArrayBuffer> | Uint16Array<ArrayBuffer> {
+  return dtype === 'f16' ? f32ToF16(values) : values;
+}
+
+/** What the GPU stored; a copy. */
+export function fromStored(bytes: ArrayBuffer, dtype: Dtype): Float32Array {
+  return dtype === 'f16' ? f16ToF32(new Uint16Array(bytes)) : new Float32Array(bytes).slice();
 }

@@ -3,7 +3,8 @@
  * time (`createComputePipelineAsync`).
  */
 import { CompConvError, throwIfAborted } from '../errors.ts';
-import { FIRST_UNIFORM_BINDING, SAMPLER_BINDING, uniformStructs, type Dispatch, type Kernel } from '../kernels/kernel.ts';
+import type { Dtype } from '../tensor/dtype.ts';
+import { FIRST_UNIFORM_BINDING, SAMPLER_BINDING, moduleCode, uniformStructs, type Dispatch, type Kernel } from '../kernels/kernel.ts';
 import { pipelineKey } from '../scheduler/plan.ts';
 
 /** Called after each compiled pipeline. */
@@ -11,13 +12,15 @@ export type CompileProgress = (done: number, total: number) => void;
 
 export class PipelineCache {
   readonly #device: GPUDevice;
+  readonly #dtype: Dtype;
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
   readonly #layouts = new Map<Kernel, GPUBindGroupLayout>();
   readonly #modules = new Map<Kernel, GPUShaderModule>();
   #sampler: GPUSampler | undefined;
 
-  constructor(device: GPUDevice) {
+  constructor(device: GPUDevice, dtype: Dtype = 'f32') {
     this.#device = device;
+    this.#dtype = dtype;
   }
 
   /** Pipelines for all dispatches, in order. @throws gpu-validation, aborted */
@@ -92,7 +95,7 @@ export class PipelineCache {
   #module(kernel: Kernel): GPUShaderModule {
     let module = this.#modules.get(kernel);
     if (!module) {
-      module = this.#device.createShaderModule({ label: kernel.name, code: kernel.code });
+      module = this.#device.createShaderModule({ label: kernel.name, code: moduleCode(kernel, this.#dtype) });
       this.#modules.set(kernel, module);
     }
     return module;

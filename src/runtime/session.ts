@@ -11,6 +11,7 @@ import { shapeOf, withInputShape, type Graph } from '../graph/graph.ts';
 import type { Model } from '../models/load-model.ts';
 import { schedule, type ScheduleOptions } from '../scheduler/schedule.ts';
 import type { Plan } from '../scheduler/plan.ts';
+import { dtypes, type Dtype } from '../tensor/dtype.ts';
 import { formatImageShape, sameImageShape, type ImageShape } from '../tensor/image-shape.ts';
 import { formatShape, tensor, type Tensor } from '../tensor/tensor.ts';
 import { ImagePreprocessor } from '../vision/image-preprocessor.ts';
@@ -19,7 +20,7 @@ import { topK, type Classification } from '../vision/top-k.ts';
 import { ConstantStore } from './constant-store.ts';
 import { openDevice, withErrorScopes, type AdapterDescription, type DeviceOptions, type EngineDevice } from './device.ts';
 import { Executor } from './executor.ts';
-import { packActivation, unpackActivation } from './layout.ts';
+import { unpackActivation } from './layout.ts';
 import { PipelineCache } from './pipelines.ts';
 import { PassTimer } from './timing.ts';
 
@@ -32,6 +33,8 @@ export interface SessionProgress {
 
 /** `schedule` says how the network becomes dispatches: `optimized`, the default, or `reference`, which fuses epilogues only. */
 export interface SessionOptions extends DeviceOptions, Pick<ScheduleOptions, 'schedule' | 'withoutPasses'> {
+  /** How activations and weights are stored; sums are float32. `f16` takes an adapter with `shader-f16`, else it is `f32` again. Default `f32`. */
+  readonly dtype?: Dtype;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: SessionProgress) => void;
 }
@@ -59,6 +62,10 @@ const MAX_EXECUTORS = 4;
 export class Session {
   readonly model: Model;
   readonly adapter: AdapterDescription;
+  /** How activations and weights are stored. */
+  readonly dtype: Dtype;
+  /** Why `dtype` is not the one that was asked for. */
+  readonly dtypeFallback: string | undefined;
   readonly #engine: EngineDevice;
   readonly #scheduleOptions: ScheduleOptions;
   readonly #pipelines: PipelineCache;
@@ -69,12 +76,15 @@ export class Session {
   #queue: Promise<unknown> = Promise.resolve();
   #disposed = false;
 
-  private constructor(model: Model, engine: EngineDevice, { schedule, withoutPasses }: SessionOptions) {
+  private constructor(model: Model, engine: EngineDevice, { schedule, withoutPasses, dtype = 'f32' }: SessionOptions) {
     this.model = model;
-    this.#scheduleOptions = { ...(schedule && { schedule }), ...(withoutPasses && { withoutPasses }) };
+    this.dtypeFallback =
+      dtype === 'f16' && !engine.hasF16 ? `${engine.adapter.name} has no shader-f16: stored as f32` : undefined;
+    this.dtype = this.dtypeFallback === undefined ? dtype : 'f32';
+    this.#scheduleOptions = { dtype: this.dtype, ...(schedule && { schedule }), ...(withoutPasses && { withoutPasses }) };
     this.adapter = engine.adapter;
     this.#engine = engine;
-    this.#pipelines = new PipelineCache(engine.device);
+    this.#pipelines = new PipelineCache(engine.device, this.dtype);
     this.#constants = new ConstantStore(engine.device, model.weights);
     this.#timer = engine.hasTimestamps ? new PassTimer(engine.device) : undefined;
   }
@@ -82,6 +92,9 @@ export class Session {
   /** See `createSession`. */
   static async create(model: Model, options: SessionOptions = {}): Promise<Session> {
     throwIfAborted(options.signal);
+    if (options.dtype !== undefined && !dtypes.includes(options.dtype)) {
+      throw new CompConvError('invalid-argument', `unknown dtype ${JSON.stringify(options.dtype)}; known are ${dtypes.join(', ')}`);
+    }
     const session = new Session(model, await openDevice(options), options);
     try {
       await session.#guard(session.#prepare(shapeOf(model.graph, model.graph.input), options));
@@ -176,14 +189,14 @@ export class Session {
     const executor = await this.#prepare(shape);
     const { device } = this.#engine;
     // Compiled once, and no part of how long a run takes.
-    if (!isTensor(input)) this.#preprocessor ??= await ImagePreprocessor.create(device);
+    if (!isTensor(input)) this.#preprocessor ??= await ImagePreprocessor.create(device, this.dtype);
     const start = performance.now();
     const images = isTensor(input) ? undefined : await this.#uploadImages(imagesOf(input), options, executor);
     this.#throwIfDisposed();
     const timer = timed ? this.#timer : undefined;
     try {
       await withErrorScopes(device, this.graph.name, () => {
-        if (isTensor(input)) device.queue.writeBuffer(executor.input, 0, packActivation(input.data, shape));
+        if (isTensor(input)) executor.writeInput(input.data);
         const encoder = device.createCommandEncoder({ label: this.graph.name });
         images?.encode(encoder);
         executor.encode(encoder, timer?.writes);

@@ -6,7 +6,7 @@
  * buffer is as large as its first value, so none ever grows.
  */
 import type { ImageShape } from '../tensor/image-shape.ts';
-import { BYTES_PER_ELEMENT } from '../kernels/constants.ts';
+import { bytesPerElement, type Dtype } from '../tensor/dtype.ts';
 import { valuesOf, type Dispatch } from '../kernels/kernel.ts';
 
 export interface Memory {
@@ -26,8 +26,8 @@ export interface PlannedValue {
 }
 
 /** Bytes of a value on the GPU, padding included. */
-export function valueBytes({ shape: { n, h, w }, pitch }: PlannedValue): number {
-  return n * h * w * pitch * BYTES_PER_ELEMENT;
+export function valueBytes({ shape: { n, h, w }, pitch }: PlannedValue, dtype: Dtype): number {
+  return n * h * w * pitch * bytesPerElement(dtype);
 }
 
 /** Assigns buffers. `input` is alive from before the first dispatch, `output` until after the last. */
@@ -36,6 +36,7 @@ export function assignMemory(
   planned: ReadonlyMap<string, PlannedValue>,
   input: string,
   output: string,
+  dtype: Dtype,
 ): Memory {
   const lifetimes = new Map<string, { first: number; last: number }>([[input, { first: -1, last: -1 }]]);
   dispatches.forEach((dispatch, index) => {
@@ -48,7 +49,7 @@ export function assignMemory(
   });
   lifetimes.get(output)!.last = dispatches.length;
 
-  const values = [...lifetimes].map(([name, lifetime]) => ({ name, ...lifetime, bytes: valueBytes(planned.get(name)!) }));
+  const values = [...lifetimes].map(([name, lifetime]) => ({ name, ...lifetime, bytes: valueBytes(planned.get(name)!, dtype) }));
   const bufferBytes: number[] = [];
   const occupants: (typeof values)[] = [];
   const bufferOf = new Map<string, number>();

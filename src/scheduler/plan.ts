@@ -2,6 +2,7 @@
  * A plan: everything an inference does, as data. Dispatches in order, the constants they read, the buffers their values
  * share. It can be printed, counted, compared and tested without a GPU.
  */
+import type { Dtype } from '../tensor/dtype.ts';
 import { formatImageShape } from '../tensor/image-shape.ts';
 import type { Constant } from '../kernels/constants.ts';
 import { valuesOf, type Dispatch } from '../kernels/kernel.ts';
@@ -16,6 +17,8 @@ export interface Plan {
   readonly name: string;
   /** Name of the schedule that made it. */
   readonly schedule: ScheduleName;
+  /** How activations and weights are stored. */
+  readonly dtype: Dtype;
   readonly input: string;
   readonly output: string;
   /** Every value that has a buffer. Input and output lie in the graph's own order. */
@@ -83,7 +86,7 @@ export function printPlan(plan: Plan): string {
     ];
   });
   return [
-    `${plan.name}, schedule ${plan.schedule}: ${formatImageShape(plan.values.get(plan.input)!.shape)} -> ${formatImageShape(plan.values.get(plan.output)!.shape)}`,
+    `${plan.name}, schedule ${plan.schedule}${plan.dtype === 'f32' ? '' : `, ${plan.dtype}`}: ${formatImageShape(plan.values.get(plan.input)!.shape)} -> ${formatImageShape(plan.values.get(plan.output)!.shape)}`,
     `input ${value(plan.input)}, output ${value(plan.output)}; value@buffer`,
     ...alignColumns(rows),
     `${summary.dispatches} dispatches, ${summary.pipelines} pipelines, ${summary.macs} MACs`,

@@ -3,6 +3,7 @@
  * sub-dispatches, nothing fused but epilogues; `optimized` adds the passes that buy time.
  */
 import { CompConvError } from '../errors.ts';
+import type { Dtype } from '../tensor/dtype.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Constant } from '../kernels/constants.ts';
 import type { Dispatch, KernelLimits } from '../kernels/kernel.ts';
@@ -46,6 +47,8 @@ export const passNames = Object.keys(optimizations) as readonly PassName[];
 export interface ScheduleOptions {
   /** Default `optimized`. */
   readonly schedule?: ScheduleName;
+  /** How activations and weights are stored; sums are float32. Default `f32`. */
+  readonly dtype?: Dtype;
   /** Passes to leave out. */
   readonly withoutPasses?: readonly PassName[];
   /** Kernels to take instead of the predicted ones, by signature: what tuning measured. */
@@ -56,10 +59,10 @@ export interface ScheduleOptions {
 
 /** Makes the plan of a graph for an adapter's limits. @throws limit-exceeded naming what does not fit; invalid-graph, invalid-argument. */
 export function schedule(graph: Graph, limits: ScheduleLimits = DEFAULT_LIMITS, options: ScheduleOptions = {}): Plan {
-  const { schedule: name = 'optimized' } = options;
+  const { schedule: name = 'optimized', dtype = 'f32' } = options;
   const program = optimize(fuseEpilogues(expandModules(graph)), options);
   if (program.ops.length === 0) throw new CompConvError('invalid-graph', `${graph.name}: there is nothing to run but the input`);
-  const around = surroundings(program, limits, options.choices);
+  const around = surroundings(program, { limits, dtype, ...(options.choices && { choices: options.choices }) });
   const dispatches: Dispatch[] = [];
   const constants = new Map<string, Constant>();
   const shapes = new Map([[program.input, program.inputShape]]);
@@ -77,12 +80,13 @@ export function schedule(graph: Graph, limits: ScheduleLimits = DEFAULT_LIMITS, 
   const plan: Plan = {
     name: graph.name,
     schedule: name,
+    dtype,
     input: program.input,
     output: program.output,
     values,
     dispatches,
     constants,
-    memory: assignMemory(dispatches, values, program.input, program.output),
+    memory: assignMemory(dispatches, values, program.input, program.output, dtype),
   };
   checkLimits(plan, limits);
   return plan;
@@ -114,7 +118,7 @@ function checkLimits(plan: Plan, limits: ScheduleLimits): void {
   const fail = (what: string, bytes: number, advice: string) =>
     new CompConvError('limit-exceeded', `${plan.name}: ${what} needs ${bytes} bytes, but this adapter binds at most ${largest}; ${advice}`);
   for (const [name, value] of plan.values) {
-    if (valueBytes(value) > largest) throw fail(`the value ${name}`, valueBytes(value), 'use a smaller batch or image');
+    if (valueBytes(value, plan.dtype) > largest) throw fail(`the value ${name}`, valueBytes(value, plan.dtype), 'use a smaller batch or image');
   }
   for (const { key, byteLength } of plan.constants.values()) {
     if (byteLength > largest) throw fail(`the constant ${key}`, byteLength, 'use a smaller network');

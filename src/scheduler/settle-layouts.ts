@@ -78,12 +78,13 @@ export function settleLayouts(program: Program): Program {
 }
 
 /** What lowering asks of a settled program, or `freeSlices` of one whose joined values are known. */
-export function surroundings(program: Program, limits: KernelLimits = NO_LIMITS, choices?: ReadonlyMap<string, string>): Surroundings {
+export function surroundings(program: Program, given: Partial<Omit<Surroundings, 'layoutOf'>> = {}): Surroundings {
   const joined = joinedLayouts(program);
   const channels = new Map([[program.input, program.inputShape.c], ...program.ops.flatMap(({ name, output, copies = [] }) => [[name, output.c] as const, ...copies.map((copy) => [copy.name, copy.output.c] as const)])]);
   return {
-    limits,
-    ...(choices && { choices }),
+    limits: NO_LIMITS,
+    dtype: 'f32',
+    ...given,
     layoutOf: (value) => program.layouts.get(value) ?? joined.get(value) ?? plainLayout(channels.get(value)!),
   };
 }

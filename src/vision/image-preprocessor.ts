@@ -4,9 +4,10 @@
  */
 import code from '../../shaders/preprocess.wgsl?raw';
 import { CompConvError } from '../errors.ts';
-import { linearWorkgroups } from '../kernels/kernel.ts';
+import { linearWorkgroups, moduleCode } from '../kernels/kernel.ts';
 import type { Preprocess } from '../models/preprocess.ts';
 import { roundUp } from '../tensor/channel-layout.ts';
+import { bytesPerElement, type Dtype } from '../tensor/dtype.ts';
 import { formatImageShape, type ImageShape } from '../tensor/image-shape.ts';
 import { uploadImage, type ImageSource } from './image-source.ts';
 import {
@@ -34,6 +35,8 @@ export interface PreparedImages {
 }
 
 interface Pipelines {
+  /** How the target's elements are stored. */
+  readonly dtype: Dtype;
   readonly layout: GPUBindGroupLayout;
   readonly rows: Readonly<Record<Preprocess['color'], GPUComputePipeline>>;
   readonly columns: GPUComputePipeline;
@@ -59,9 +62,9 @@ export class ImagePreprocessor {
     this.#pipelines = pipelines;
   }
 
-  /** Compiles the kernels. @throws gpu-validation */
-  static async create(device: GPUDevice): Promise<ImagePreprocessor> {
-    return new ImagePreprocessor(device, await compile(device));
+  /** Compiles the kernels, for targets whose elements are stored as `dtype`. @throws gpu-validation */
+  static async create(device: GPUDevice, dtype: Dtype = 'f32'): Promise<ImagePreprocessor> {
+    return new ImagePreprocessor(device, await compile(device, dtype));
   }
 
   /**
@@ -82,7 +85,7 @@ export class ImagePreprocessor {
   ): Promise<PreparedImages> {
     this.#throwIfDestroyed();
     checkPreprocess(preprocess);
-    checkTarget(images.length, preprocess, shape, target);
+    checkTarget(images.length, preprocess, shape, target, this.#pipelines.dtype);
 
     const textures = await uploadAll(this.#device, images);
     const prepared = new Prepared(this.#device, this.#pipelines, textures, () => this.#prepared.delete(prepared));
@@ -166,7 +169,7 @@ class Prepared implements PreparedImages {
         entries: [
           { binding: 0, resource: this.#textures[index].createView() },
           { binding: 1, resource: { buffer: rows } },
-          { binding: 2, resource: { buffer: target, size: activationBytes(shape) } },
+          { binding: 2, resource: { buffer: target, size: activationBytes(shape, this.#pipelines.dtype) } },
           { binding: 3, resource: { buffer: sizes, offset: index * stride, size: SIZES_BYTES } },
         ],
       }),
@@ -205,7 +208,7 @@ class Prepared implements PreparedImages {
   }
 }
 
-async function compile(device: GPUDevice): Promise<Pipelines> {
+async function compile(device: GPUDevice, dtype: Dtype): Promise<Pipelines> {
   const visibility = GPUShaderStage.COMPUTE;
   const layout = device.createBindGroupLayout({
     label: 'preprocess',
@@ -216,7 +219,7 @@ async function compile(device: GPUDevice): Promise<Pipelines> {
       { binding: 3, visibility, buffer: { type: 'uniform' } },
     ],
   });
-  const module = device.createShaderModule({ label: 'preprocess', code });
+  const module = device.createShaderModule({ label: 'preprocess', code: moduleCode({ code }, dtype) });
   const pipelineLayout = device.createPipelineLayout({ bindGroupLayouts: [layout] });
   const pipeline = (entryPoint: string, constants: Record<string, number> = {}) =>
     device.createComputePipelineAsync({
@@ -230,7 +233,7 @@ async function compile(device: GPUDevice): Promise<Pipelines> {
       pipeline('resizeRows', { GRAY: 1 }),
       pipeline('resizeColumns'),
     ]);
-    return { layout, rows: { rgb, gray }, columns };
+    return { dtype, layout, rows: { rgb, gray }, columns };
   } catch (cause) {
     const message = (cause as Error).message;
     throw new CompConvError('gpu-validation', `the kernel preprocess does not compile on this adapter: ${message}`, {
@@ -239,7 +242,7 @@ async function compile(device: GPUDevice): Promise<Pipelines> {
   }
 }
 
-function checkTarget(count: number, preprocess: Preprocess, shape: ImageShape, target: GPUBuffer): void {
+function checkTarget(count: number, preprocess: Preprocess, shape: ImageShape, target: GPUBuffer, dtype: Dtype): void {
   const fail = (message: string) =>
     new CompConvError('invalid-argument', `images to ${formatImageShape(shape)}: ${message}`);
   if (count !== shape.n || count === 0) throw fail(`needs ${shape.n} image(s), got ${count}`);
@@ -247,14 +250,14 @@ function checkTarget(count: number, preprocess: Preprocess, shape: ImageShape, t
   if (channels !== shape.c) {
     throw fail(`the preprocessing gives ${channels} channel(s) ("${preprocess.color}"), the network takes ${shape.c}`);
   }
-  if (target.size < activationBytes(shape)) {
-    throw fail(`the target needs ${activationBytes(shape)} bytes, got ${target.size}`);
+  if (target.size < activationBytes(shape, dtype)) {
+    throw fail(`the target needs ${activationBytes(shape, dtype)} bytes, got ${target.size}`);
   }
 }
 
-/** One vec4f a pixel: an image has at most 4 channels. */
-function activationBytes({ n, h, w }: ImageShape): number {
-  return n * h * w * 16;
+/** One vec4 a pixel: an image has at most 4 channels. */
+function activationBytes({ n, h, w }: ImageShape, dtype: Dtype): number {
+  return n * h * w * 4 * bytesPerElement(dtype);
 }
 
 /** All textures or, should one image fail, none. */

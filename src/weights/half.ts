@@ -34,7 +34,7 @@ export function f16ToF32(bits: Uint16Array): Float32Array {
  * Narrows to binary16 bit patterns: nearest, ties to even; 65520 and above become infinity. A NaN stays a NaN and keeps
  * the top ten bits of its payload, so that `f32ToF16(f16ToF32(x))` is `x` for all 65,536 patterns.
  */
-export function f32ToF16(values: Float32Array): Uint16Array {
+export function f32ToF16(values: Float32Array): Uint16Array<ArrayBuffer> {
   const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
   const out = new Uint16Array(values.length);
   for (let i = 0; i < out.length; i++) {

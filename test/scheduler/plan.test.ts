@@ -75,7 +75,7 @@ function expectSoundMemory(plan: Plan): void {
       if (started.has(value)) expect(holder.get(buffer), `${dispatch.label} writes another part of ${value}`).toBe(value);
       started.add(value);
       holder.set(buffer, value);
-      expect(valueBytes(plan.values.get(value)!)).toBeLessThanOrEqual(plan.memory.bufferBytes[buffer]);
+      expect(valueBytes(plan.values.get(value)!, plan.dtype)).toBeLessThanOrEqual(plan.memory.bufferBytes[buffer]);
     }
   }
   expect(holder.get(plan.memory.bufferOf.get(plan.output))).toBe(plan.output);

@@ -3,20 +3,21 @@
  * reference, in Node and in a browser's page alike. Every activation is filled with NaN first, so that what is not written
  * cannot pass.
  */
-import { shapeOf, type Graph } from '../../src/graph/graph.ts';
+import type { Graph } from '../../src/graph/graph.ts';
 import { ConstantStore } from '../../src/runtime/constant-store.ts';
 import { withErrorScopes, type EngineDevice } from '../../src/runtime/device.ts';
 import { Executor } from '../../src/runtime/executor.ts';
-import { packActivation, unpackActivation } from '../../src/runtime/layout.ts';
+import { unpackActivation } from '../../src/runtime/layout.ts';
 import { PipelineCache } from '../../src/runtime/pipelines.ts';
 import { schedule, type ScheduleLimits, type ScheduleOptions } from '../../src/scheduler/schedule.ts';
+import type { Dtype } from '../../src/tensor/dtype.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import type { Weights } from '../../src/weights/weights.ts';
 
 /** A schedule, and limits other than the device's to make the plan for. */
 export interface RunGraphOptions extends Partial<ScheduleLimits>, ScheduleOptions {}
 
-const caches = new WeakMap<GPUDevice, PipelineCache>();
+const caches = new WeakMap<GPUDevice, Map<Dtype, PipelineCache>>();
 
 /** Runs a graph on `[N, C, H, W]`, by the optimized schedule unless another is named. */
 export async function runGraph(
@@ -27,8 +28,10 @@ export async function runGraph(
   options: RunGraphOptions = {},
 ): Promise<Tensor> {
   const { device } = engine;
-  const pipelines = caches.get(device) ?? new PipelineCache(device);
-  caches.set(device, pipelines);
+  const { dtype = 'f32' } = options;
+  const ofDevice = caches.get(device) ?? new Map<Dtype, PipelineCache>();
+  const pipelines = ofDevice.get(dtype) ?? new PipelineCache(device, dtype);
+  caches.set(device, ofDevice.set(dtype, pipelines));
   const plan = schedule(graph, { ...engine.limits, ...options }, options);
   const constants = new ConstantStore(device, weights);
   let executor: Executor | undefined;
@@ -37,7 +40,7 @@ export async function runGraph(
     const compiled = await pipelines.compile(plan.dispatches);
     await withErrorScopes(device, graph.name, () => {
       executor = new Executor(withNaNActivations(device), plan, compiled, pipelines, constants);
-      device.queue.writeBuffer(executor.input, 0, packActivation(input.data, shapeOf(graph, graph.input)));
+      executor.writeInput(input.data);
       const encoder = device.createCommandEncoder();
       executor.encode(encoder);
       executor.encodeReadback(encoder);
@@ -50,7 +53,7 @@ export async function runGraph(
   }
 }
 
-/** The device, except that every activation buffer it creates is full of NaN. */
+/** The device, except that every activation buffer it creates is full of NaN: all bits set, in f32 and f16 alike. */
 function withNaNActivations(device: GPUDevice): GPUDevice {
   return new Proxy(device, {
     get(target, key) {
@@ -61,7 +64,7 @@ function withNaNActivations(device: GPUDevice): GPUDevice {
       return (descriptor: GPUBufferDescriptor) => {
         const buffer = target.createBuffer(descriptor);
         if (descriptor.label?.startsWith('activations')) {
-          target.queue.writeBuffer(buffer, 0, new Float32Array(descriptor.size / 4).fill(NaN));
+          target.queue.writeBuffer(buffer, 0, new Uint8Array(descriptor.size).fill(0xff));
         }
         return buffer;
       };
