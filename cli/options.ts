@@ -9,6 +9,7 @@ import type { Graph } from '../src/graph/graph.ts';
 import { loadModel, type NetworkModel } from '../src/models/load-model.ts';
 import { architectures, createNetwork, type InputSize, type NetworkOptions } from '../src/models/network.ts';
 import { schedules, type ScheduleName } from '../src/scheduler/plan.ts';
+import { dtypes, type Dtype } from '../src/tensor/dtype.ts';
 import { passNames, type PassName, type ScheduleOptions } from '../src/scheduler/schedule.ts';
 import { naming } from './failure.ts';
 import { readBytes, readDepths } from './files.ts';
@@ -91,17 +92,22 @@ export function addSizeOptions(command: Command): Command {
 export interface ScheduleFlags {
   readonly schedule?: ScheduleName;
   readonly without?: readonly PassName[];
+  readonly dtype?: Dtype;
 }
 
 export function addScheduleOption(command: Command): Command {
   const option = new Option('--schedule <name>', 'how the network becomes dispatches; reference fuses epilogues only');
   const without = new Option('--without <pass...>', 'leave passes of the schedule out');
-  return command.addOption(option.choices(schedules).default('optimized')).addOption(without.choices(passNames));
+  const dtype = new Option('--dtype <type>', 'how activations and weights are stored; sums are float32 in both');
+  return command
+    .addOption(option.choices(schedules).default('optimized'))
+    .addOption(without.choices(passNames))
+    .addOption(dtype.choices(dtypes).default('f32'));
 }
 
 /** The flags as the engine's options. */
-export function scheduleOptions({ schedule, without }: ScheduleFlags): ScheduleOptions {
-  return { ...(schedule && { schedule }), ...(without && { withoutPasses: without }) };
+export function scheduleOptions({ schedule, without, dtype }: ScheduleFlags): ScheduleOptions {
+  return { ...(schedule && { schedule }), ...(without && { withoutPasses: without }), ...(dtype && { dtype }) };
 }
 
 export function addJsonOption(command: Command): Command {

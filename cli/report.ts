@@ -1,4 +1,13 @@
 /** How results look on a terminal: tables, counts, durations; and JSON as one line. */
+import type { Session } from '../src/runtime/session.ts';
+
+/** How a session stores, as text and for JSON; with the reason where it is not what was asked for. */
+export function storage({ dtype, dtypeFallback }: Pick<Session, 'dtype' | 'dtypeFallback'>) {
+  return {
+    text: dtypeFallback ?? `stored as ${dtype}`,
+    json: { dtype, ...(dtypeFallback !== undefined && { dtypeFallback }) },
+  };
+}
 
 /** Prints one JSON object and nothing else. */
 export function printJson(value: object): void {

@@ -21,7 +21,7 @@ import {
   type NetworkFlags,
   type ScheduleFlags,
 } from '../options.ts';
-import { count, milliseconds, percent, print, printJson, ProgressLine } from '../report.ts';
+import { count, milliseconds, percent, print, printJson, ProgressLine, storage } from '../report.ts';
 
 interface EvalFlags extends NetworkFlags, ScheduleFlags {
   readonly weights: string;
@@ -105,6 +105,7 @@ async function runEval(flags: EvalFlags, signal: AbortSignal): Promise<void> {
         network: graph.name,
         adapter,
         software,
+        ...storage(session).json,
         correct,
         total,
         accuracy,
@@ -119,7 +120,7 @@ async function runEval(flags: EvalFlags, signal: AbortSignal): Promise<void> {
         `${correct} of ${total} correct: ${percent(accuracy)}`,
         `${graph.name}: ${count(macs)} MACs for an image, ${count(params)} parameters`,
         `${milliseconds(latencyMs)} in all, ${milliseconds(latencyMs / total)} for an image in batches of ${batch}`,
-        `on ${adapter}`,
+        `on ${adapter}, ${storage(session).text}`,
       );
     }
   } finally {

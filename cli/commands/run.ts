@@ -24,7 +24,7 @@ import {
   type NetworkFlags,
   type ScheduleFlags,
 } from '../options.ts';
-import { count, milliseconds, percent, print, printJson, ProgressLine } from '../report.ts';
+import { count, milliseconds, percent, print, printJson, ProgressLine, storage } from '../report.ts';
 
 interface RunFlags extends NetworkFlags, ScheduleFlags {
   readonly weights?: string;
@@ -162,6 +162,7 @@ function report(session: Session, results: readonly ImageResult[], latencyMs: nu
     network: session.graph.name,
     adapter: session.adapter.name,
     software: session.adapter.isSoftware,
+    ...storage(session).json,
     macs,
     params,
     dispatches,
@@ -178,7 +179,7 @@ function printReport(session: Session, results: readonly ImageResult[]): void {
   const { dispatches } = summarizePlan(session.plan);
   print(
     `${session.graph.name}: ${count(macs)} MACs, ${count(params)} parameters, ${dispatches} dispatches`,
-    `on ${session.adapter.name}`,
+    `on ${session.adapter.name}, ${storage(session).text}`,
   );
   for (const { image, latencyMs, gpuTimeMs, top } of results) {
     const onGpu = gpuTimeMs === undefined ? '' : `, ${milliseconds(gpuTimeMs)} on the GPU`;

@@ -2,8 +2,9 @@
  * Pass: values share buffers by lifetime. Whole buffers only: WebGPU forbids binding one buffer for reading and for
  * writing in one dispatch, whatever the ranges.
  *
- * Greedy by size: the largest values choose first, each takes the first buffer that is free for its whole lifetime. A
- * buffer is as large as its first value, so none ever grows.
+ * Greedy by size: the largest values choose first, among equals those that live longest; each takes the first buffer that is
+ * free for its whole lifetime. A buffer is as large as its first value, so none ever grows. Of whole buffers ResNet50 needs
+ * at least 1.125 times its lower bound, 300 random orders say.
  */
 import type { ImageShape } from '../tensor/image-shape.ts';
 import { bytesPerElement, type Dtype } from '../tensor/dtype.ts';
@@ -49,11 +50,12 @@ export function assignMemory(
   });
   lifetimes.get(output)!.last = dispatches.length;
 
+  const lifespan = ({ first, last }: { first: number; last: number }) => last - first;
   const values = [...lifetimes].map(([name, lifetime]) => ({ name, ...lifetime, bytes: valueBytes(planned.get(name)!, dtype) }));
   const bufferBytes: number[] = [];
   const occupants: (typeof values)[] = [];
   const bufferOf = new Map<string, number>();
-  for (const value of [...values].sort((a, b) => b.bytes - a.bytes || a.first - b.first)) {
+  for (const value of [...values].sort((a, b) => b.bytes - a.bytes || lifespan(b) - lifespan(a))) {
     let buffer = occupants.findIndex((others) => others.every((other) => value.last < other.first || other.last < value.first));
     if (buffer < 0) {
       buffer = occupants.push([]) - 1;
