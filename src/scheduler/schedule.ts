@@ -8,6 +8,7 @@ import type { Graph } from '../graph/graph.ts';
 import type { Constant } from '../kernels/constants.ts';
 import type { Dispatch, KernelLimits } from '../kernels/kernel.ts';
 import { lower } from '../kernels/kernels.ts';
+import { collapseModules } from './collapse-modules.ts';
 import { expandModules } from './expand-modules.ts';
 import { freeShuffle } from './free-shuffle.ts';
 import { freeSlices } from './free-slices.ts';
@@ -38,8 +39,9 @@ const optimizations = {
   'scale-tails': scaleTails,
   'zero-copy-concat': zeroCopyConcat,
   'merge-grows': mergeGrows,
+  'collapse-modules': collapseModules,
   'free-slices': freeSlices,
-} satisfies Record<string, (program: Program) => Program>;
+} satisfies Record<string, (program: Program, limits: KernelLimits) => Program>;
 
 export type PassName = keyof typeof optimizations;
 export const passNames = Object.keys(optimizations) as readonly PassName[];
@@ -60,7 +62,7 @@ export interface ScheduleOptions {
 /** Makes the plan of a graph for an adapter's limits. @throws limit-exceeded naming what does not fit; invalid-graph, invalid-argument. */
 export function schedule(graph: Graph, limits: ScheduleLimits = DEFAULT_LIMITS, options: ScheduleOptions = {}): Plan {
   const { schedule: name = 'optimized', dtype = 'f32' } = options;
-  const program = optimize(fuseEpilogues(expandModules(graph)), options);
+  const program = optimize(fuseEpilogues(expandModules(graph)), limits, options);
   if (program.ops.length === 0) throw new CompConvError('invalid-graph', `${graph.name}: there is nothing to run but the input`);
   const around = surroundings(program, { limits, dtype, ...(options.choices && { choices: options.choices }) });
   const dispatches: Dispatch[] = [];
@@ -92,7 +94,7 @@ export function schedule(graph: Graph, limits: ScheduleLimits = DEFAULT_LIMITS, 
   return plan;
 }
 
-function optimize(fused: Program, { schedule: name = 'optimized', withoutPasses = [], onPass }: ScheduleOptions): Program {
+function optimize(fused: Program, limits: KernelLimits, { schedule: name = 'optimized', withoutPasses = [], onPass }: ScheduleOptions): Program {
   if (!schedules.includes(name)) {
     throw new CompConvError('invalid-argument', `unknown schedule ${JSON.stringify(name)}; known are ${schedules.join(', ')}`);
   }
@@ -104,7 +106,7 @@ function optimize(fused: Program, { schedule: name = 'optimized', withoutPasses 
   onPass?.('fuse-epilogues', program);
   for (const pass of name === 'optimized' ? passNames : []) {
     if (withoutPasses.includes(pass)) continue;
-    program = optimizations[pass](program);
+    program = optimizations[pass](program, limits);
     onPass?.(pass, program);
   }
   program = settleLayouts(program);

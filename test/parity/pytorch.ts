@@ -7,11 +7,10 @@ import { createNetwork } from '../../src/models/network.ts';
 import type { CompConvAttrs, Inner } from '../../src/ops/comp-conv.ts';
 import type { OpAttrs } from '../../src/ops/node.ts';
 import type { EngineDevice } from '../../src/runtime/device.ts';
-import type { ScheduleName } from '../../src/scheduler/plan.ts';
 import { elementCount } from '../../src/tensor/tensor.ts';
 import { parseSafetensors } from '../../src/weights/safetensors.ts';
 import { seededUniform, seededWeights } from '../../src/weights/seeded.ts';
-import { runGraph } from '../support/run-graph.ts';
+import { runGraph, type RunGraphOptions } from '../support/run-graph.ts';
 
 /** What the engine gave and what PyTorch had given. */
 export interface Comparison {
@@ -23,7 +22,7 @@ export interface Comparison {
 type ModuleCase = Omit<CompConvAttrs, 'op' | 'depth' | 'innerBias'> & { readonly depth: number; readonly innerBias?: boolean };
 
 /** One CompConv, or a plain convolution as depth 0: a file of `fixtures/modules`. */
-export async function compareModule(engine: EngineDevice, name: string, bytes: Uint8Array, schedule?: ScheduleName): Promise<Comparison> {
+export async function compareModule(engine: EngineDevice, name: string, bytes: Uint8Array, options?: RunGraphOptions): Promise<Comparison> {
   const weights = parseSafetensors(bytes);
   const options = JSON.parse(weights.metadata.get('case')!) as ModuleCase;
   const op = options.depth === 0 ? { op: 'conv2d', groups: 1 } : { op: 'comp-conv' };
@@ -33,7 +32,7 @@ export async function compareModule(engine: EngineDevice, name: string, bytes: U
     { name: 'input', attrs: { op: 'input', shape: { n, h, w, c } }, inputs: [] },
     { name: 'conv', attrs: { ...options, innerBias: options.innerBias ?? false, ...op } as OpAttrs, inputs: ['input'] },
   ]);
-  const output = await runGraph(engine, graph, weights, input, { schedule });
+  const output = await runGraph(engine, graph, weights, input, options);
   return { actual: output.data, expected: weights.get('output').data };
 }
 
@@ -48,12 +47,12 @@ export interface NetworkFixture {
   readonly logits: readonly (readonly number[])[];
 }
 
-export async function compareNetwork(engine: EngineDevice, fixture: NetworkFixture, schedule?: ScheduleName): Promise<Comparison> {
+export async function compareNetwork(engine: EngineDevice, fixture: NetworkFixture, options?: RunGraphOptions): Promise<Comparison> {
   const { arch, c0, inner, shuffleGroups, seed, inputShape } = fixture;
   const [batch, , height, width] = inputShape;
   const options = c0 === null ? { arch } : { arch, c0, inner, shuffleGroups };
   const graph = createNetwork(options, { batch, height, width });
   const input = { shape: inputShape, data: seededUniform(seed, 'input', elementCount(inputShape), -1, 1) };
-  const output = await runGraph(engine, graph, seededWeights(graphParams(graph), seed), input, { schedule });
+  const output = await runGraph(engine, graph, seededWeights(graphParams(graph), seed), input, options);
   return { actual: output.data, expected: new Float32Array(fixture.logits.flat()) };
 }

@@ -72,7 +72,7 @@ const cases: Record<string, [moves: number, build: Case]> = {
   'inputs that cannot be written in place are copied, or the concatenation stays': [
     4,
     (g, x) => {
-      const conv = (name: string, channels: number) => g.conv2d(name, x, channels, { kernelSize: 1 });
+      const conv = (name: string, channels: number) => g.conv2d(name, x, channels, { kernelSize: 3, padding: 1 });
       const copied = g.node('copied', { op: 'channel-concat' }, conv('a', 5), x, conv('b', 7));
       const pools = [g.maxPool('pool', copied, 3, 1, 1), g.maxPool('pool2', copied, 5, 1, 2), g.maxPool('pool3', copied, 1, 1)];
       g.linear('fc', g.node('stays', { op: 'channel-concat' }, ...pools), 9);

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { GraphBuilder } from '../../src/graph/builder.ts';
+import { networkCost } from '../../src/graph/cost.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { compress } from '../../src/models/compress.ts';
 import { createNetwork } from '../../src/models/network.ts';
@@ -61,6 +62,22 @@ describe('dispatches that only move channels', () => {
     const depths = { 'layer2.0.downsample.0': 0, 'layer3.0.conv2': 0 };
     expect(moves(compress(createNetwork({ arch: 'resnet18' }), { c0: 64, depths }))).toBe(0);
   });
+});
+
+test('a linear 1x1 module is one convolution where it is small, and two dispatches where it is not', () => {
+  const kernels = (h: number, depth: 1 | 2 | 3, inner: 'linear' | 'bn-relu' = 'linear') => {
+    const g = new GraphBuilder();
+    const x = g.input({ n: 1, h, w: h, c: 64 });
+    g.linear('fc', g.relu('relu', g.batchNorm('bn', g.conv2d('conv', x, 128, { kernelSize: 1 }))), 3);
+    const graph = compress(g.build('pointwise'), { depths: { conv: depth }, inner });
+    const plan = schedule(graph);
+    expect(summarizePlan(plan).macs).toBe(networkCost(graph).total.macs);
+    return plan.dispatches.length - 1;
+  };
+  expect([7, 56].map((h) => kernels(h, 1))).toEqual([1, 1]);
+  expect([7, 56].map((h) => kernels(h, 2))).toEqual([1, 2]);
+  expect([7, 56].map((h) => kernels(h, 3))).toEqual([1, 2]);
+  expect([7, 56].map((h) => kernels(h, 3, 'bn-relu'))).toEqual([4, 4]);
 });
 
 test('the tail of a 1x1 module needs no dispatch of its own', () => {
