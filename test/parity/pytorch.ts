@@ -22,7 +22,7 @@ export interface Comparison {
 type ModuleCase = Omit<CompConvAttrs, 'op' | 'depth' | 'innerBias'> & { readonly depth: number; readonly innerBias?: boolean };
 
 /** One CompConv, or a plain convolution as depth 0: a file of `fixtures/modules`. */
-export async function compareModule(engine: EngineDevice, name: string, bytes: Uint8Array, options?: RunGraphOptions): Promise<Comparison> {
+export async function compareModule(engine: EngineDevice, name: string, bytes: Uint8Array, run?: RunGraphOptions): Promise<Comparison> {
   const weights = parseSafetensors(bytes);
   const options = JSON.parse(weights.metadata.get('case')!) as ModuleCase;
   const op = options.depth === 0 ? { op: 'conv2d', groups: 1 } : { op: 'comp-conv' };
@@ -32,7 +32,7 @@ export async function compareModule(engine: EngineDevice, name: string, bytes: U
     { name: 'input', attrs: { op: 'input', shape: { n, h, w, c } }, inputs: [] },
     { name: 'conv', attrs: { ...options, innerBias: options.innerBias ?? false, ...op } as OpAttrs, inputs: ['input'] },
   ]);
-  const output = await runGraph(engine, graph, weights, input, options);
+  const output = await runGraph(engine, graph, weights, input, run);
   return { actual: output.data, expected: weights.get('output').data };
 }
 
@@ -47,12 +47,12 @@ export interface NetworkFixture {
   readonly logits: readonly (readonly number[])[];
 }
 
-export async function compareNetwork(engine: EngineDevice, fixture: NetworkFixture, options?: RunGraphOptions): Promise<Comparison> {
+export async function compareNetwork(engine: EngineDevice, fixture: NetworkFixture, run?: RunGraphOptions): Promise<Comparison> {
   const { arch, c0, inner, shuffleGroups, seed, inputShape } = fixture;
   const [batch, , height, width] = inputShape;
   const options = c0 === null ? { arch } : { arch, c0, inner, shuffleGroups };
   const graph = createNetwork(options, { batch, height, width });
   const input = { shape: inputShape, data: seededUniform(seed, 'input', elementCount(inputShape), -1, 1) };
-  const output = await runGraph(engine, graph, seededWeights(graphParams(graph), seed), input, options);
+  const output = await runGraph(engine, graph, seededWeights(graphParams(graph), seed), input, run);
   return { actual: output.data, expected: new Float32Array(fixture.logits.flat()) };
 }
