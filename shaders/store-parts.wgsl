@@ -47,7 +47,8 @@ struct Stores {
 override RESIDUAL: u32 = 0;
 override RAW: bool = false;
 override TAIL: bool = false;
-override COPIES: bool = false;
+// 0: none; 1: of all pixels; 2: of every stride-th one.
+override COPIES: u32 = 0;
 override RAW_COPIES: bool = false;
 
 @group(0) @binding(2) var<storage, read> params: array<vec4f>;
@@ -125,7 +126,7 @@ fn store(pixel: u32, sum: vec4f, place: Place) {
 
 // Copies one vec4 of eight pixels. Loops are skipped where no invocation needs them; a branch may not be.
 fn copy(invocation: u32) {
-  if (!COPIES || invocation < stores.copyBegin) { return; }
+  if (COPIES == 0 || invocation < stores.copyBegin) { return; }
   let index = invocation - stores.copyBegin;
   let tile = index / stores.copyVectors;
   let i = index - tile * stores.copyVectors;
@@ -133,10 +134,7 @@ fn copy(invocation: u32) {
   let lanes = params[stores.rows + select(2u, 3u, RESIDUAL == 2) * stores.rowCount + i];
   let end = min(tile * 8 + 8, sizes.pixels);
   for (var pixel = tile * 8; pixel < end; pixel++) {
-    let outRow = pixel / sizes.outWidth;
-    let image = outRow / sizes.outHeight;
-    let inRow = image * sizes.inHeight + (outRow - image * sizes.outHeight) * sizes.stride;
-    let source = (inRow * sizes.inWidth + (pixel - outRow * sizes.outWidth) * sizes.stride) * sizes.inVectors;
+    let source = inputPixel(pixel) * sizes.inVectors;
     let value = vec4f(lane(source, lanes.x), lane(source, lanes.y), lane(source, lanes.z), lane(source, lanes.w));
     if (RAW_COPIES) {
       let inScratch = i - stores.copyScratchFirst;
@@ -149,6 +147,15 @@ fn copy(invocation: u32) {
     }
     put(pixel, value, finish);
   }
+}
+
+// The pixel of x that a pixel of y is a copy of.
+fn inputPixel(pixel: u32) -> u32 {
+  if (COPIES == 1) { return pixel; }
+  let outRow = pixel / sizes.outWidth;
+  let image = outRow / sizes.outHeight;
+  let inRow = image * sizes.inHeight + (outRow - image * sizes.outHeight) * sizes.stride;
+  return inRow * sizes.inWidth + (pixel - outRow * sizes.outWidth) * sizes.stride;
 }
 
 fn lane(source: u32, lane: f32) -> f32 {

@@ -233,7 +233,7 @@ function planParts(op: FusedOp, stores: readonly Store[], sumVectors: number, ar
       RESIDUAL: mode,
       RAW: raw ? 1 : 0,
       TAIL: tail ? 1 : 0,
-      COPIES: run ? 1 : 0,
+      COPIES: !run ? 0 : run.copies.every(({ attrs }) => attrs.stride === 1) ? 1 : 2,
       RAW_COPIES: run && (run.scratch !== undefined || run.other !== undefined) ? 1 : 0,
     },
     sizes,
