@@ -1,164 +1,159 @@
 /**
- * Pass: a small linear 1x1 module as one plain convolution. Without anything between them its parts are one linear map of
- * its input; multiplied out at load it needs one dispatch, and the MACs of the convolution that CompConv replaced. Where
- * those are few, fewer than a dispatch costs, that is faster; so no CompConv 1x1 layer needs to be slower than the plain one.
- * Nothing here knows CompConv: 1x1 convolutions of one value that are joined become one, too.
+ * Pass: a linear 1x1 module in one dispatch. Without anything between them the grow behind the primitive is, like the
+ * primitive itself, a linear map of the module's input `X`:
+ *
+ *   S = (slices of X, P X),    (B1, B0) = G S = M X
+ *
+ * so that `(B2, B1, B0) = (P, M) X`, multiplied out at load in float64, needs nothing in between: no dispatch, no memory.
+ * Slices are still copied, the tail is still a scale; so it has at most half the MACs of the plain convolution, and no CompConv
+ * 1x1 layer is slower than that. Often it has more than the module, sometimes fewer: `M` has `C_in` columns, `G` has `2c` at
+ * depth 2. Done where the MACs that it adds take less time than what it saves.
  */
-import { LANES, PADDING, channelsOfLanes } from '../tensor/channel-layout.ts';
-import type { ChannelSliceAttrs } from '../ops/channel-slice.ts';
+import { LANES, PADDING, channelVectors, channelsOfLanes, segmentedLayout } from '../tensor/channel-layout.ts';
 import type { Conv2dAttrs } from '../ops/conv2d.ts';
 import type { FusedOp } from '../kernels/fused-op.ts';
-import type { KernelLimits, Surroundings } from '../kernels/kernel.ts';
+import type { KernelLimits } from '../kernels/kernel.ts';
 import { ownMatrix, type Matrix } from '../kernels/matrix.ts';
-import { countReaders, isBare, type Op, type Program } from './program.ts';
+import { joinRuns } from './merge-grows.ts';
+import { countReaders, isBare, type Joined, type Op, type Program } from './program.ts';
 import { surroundings } from './settle-layouts.ts';
 
-/** MACs that take about as long as a dispatch: some 2.5 us of a small GPU at 0.4 TMAC/s, some 0.2 ms of a processor at 3 GMAC/s. */
-const DISPATCH_MACS = { gpu: 1e6, software: 6e5 };
+/** MACs that take about as long as a dispatch and its wait: 2.5 us of a GPU at 1 TMAC/s, 0.4 ms of a processor at 3.5 GMAC/s. */
+const DISPATCH_MACS = { gpu: 2.5e6, software: 1.5e6 };
 
-/** A module: what writes the parts of a value, from one input, directly or through one value in parts in between. */
-interface LinearModule {
-  readonly value: string;
-  readonly input: string;
-  readonly writers: readonly Op[];
-  /** The value in between, at depth 2 and more. */
-  readonly scratch?: string;
-}
+type Convolution = FusedOp<Conv2dAttrs> & Op;
 
 export function collapseModules(program: Program, limits: KernelLimits): Program {
   const budget = limits.hasQuads ? DISPATCH_MACS.software : DISPATCH_MACS.gpu;
   let collapsed = program;
-  for (const value of program.joined.keys()) {
-    const module = linearModule(collapsed, value);
-    if (module && extraMacs(module) < budget * (dispatches(module) - 1)) collapsed = collapse(collapsed, module);
+  for (const { name } of program.ops) {
+    const module = moduleOf(collapsed, name);
+    if (module && extraMacs(module) <= budget) collapsed = collapse(collapsed, module);
   }
   return collapsed;
 }
 
-/** The module behind a value, if it is linear and 1x1 and nobody else needs what is inside. */
-function linearModule(program: Program, value: string): LinearModule | undefined {
-  const readers = countReaders(program);
-  const writers = program.ops.filter(({ stores }) => stores?.some((store) => store.value === value));
-  const convolutions = writers.filter(isConvolution);
-  const scratch = convolutions.map(({ inputs }) => inputs[0]).find((input) => program.joined.has(input) && writers.some((op) => writes(op, input)));
-  const ends = writers.filter(({ inputs }) => inputs[0] !== scratch).map(({ inputs }) => inputs[0]);
-  const [input] = ends;
-  const isWhole = writers.every((op) => isLinear(op) && op.stores!.every((store) => store.value === value || store.value === scratch));
-  const isOwn = scratch === undefined || (readers.get(scratch) === 1 && program.ops.every((op) => !writes(op, scratch) || writers.includes(op)));
-  if (!isWhole || !isOwn || input === undefined || new Set(ends).size > 1) return undefined;
-  const strides = new Set(writers.filter(({ inputs }) => inputs[0] === input).map(strideOf));
-  return strides.size === 1 ? { value, input, writers, ...(scratch !== undefined && { scratch }) } : undefined;
+/** A convolution that reads slices and a convolution of one input, and nothing else does. */
+interface Module {
+  readonly primitive: Convolution;
+  readonly grow: Convolution;
+  /** What lies between them. */
+  readonly scratch: string;
 }
 
-function writes({ stores }: Op, value: string): boolean {
-  return stores?.some((store) => store.value === value) ?? false;
+function moduleOf(program: Program, name: string): Module | undefined {
+  const grow = program.ops.find((op) => op.name === name);
+  if (!grow || !isLinear(grow) || grow.attrs.stride !== 1) return undefined;
+  const [scratch] = grow.inputs;
+  if (!program.joined.has(scratch) || countReaders(program).get(scratch) !== 1) return undefined;
+  const writers = program.ops.filter(({ stores }) => stores?.some(({ value }) => value === scratch));
+  const primitives = writers.filter(({ attrs }) => attrs.op !== 'channel-slice');
+  const [primitive] = primitives;
+  if (primitives.length !== 1 || !isLinear(primitive)) return undefined;
+  const goal = grow.stores?.[0]?.value;
+  const isOne = writers.every(
+    (op) =>
+      op.inputs[0] === primitive.inputs[0] &&
+      (op === primitive || (op.attrs.op === 'channel-slice' && op.attrs.stride === primitive.attrs.stride)) &&
+      op.stores!.every(({ value }) => value === scratch || value === goal),
+  );
+  return isOne && grow.stores?.every(({ value }) => value === goal) ? { primitive, grow, scratch } : undefined;
 }
 
-function isConvolution(op: Op): op is FusedOp<Conv2dAttrs> & Op {
-  return op.attrs.op === 'conv2d';
-}
-
-/** A slice, or a 1x1 convolution with nothing after it but what its stores do. */
-function isLinear(op: Op): boolean {
+/** A 1x1 convolution with nothing after it but what its stores do. */
+function isLinear(op: Op): op is Convolution {
   const { attrs } = op;
-  if (attrs.op === 'channel-slice') return true;
-  return attrs.op === 'conv2d' && attrs.kernelSize === 1 && attrs.padding === 0 && attrs.groups === 1 && isBare(op);
+  return attrs.op === 'conv2d' && attrs.kernelSize === 1 && attrs.padding === 0 && attrs.groups === 1 && isBare(op) && !!op.stores;
 }
 
-function strideOf({ attrs }: Op): number {
-  return (attrs as Conv2dAttrs | ChannelSliceAttrs).stride;
+/** What one dispatch computes more than two. */
+function extraMacs({ primitive, grow }: Module): number {
+  const { n, h, w } = grow.output;
+  return n * h * w * primitive.inputShapes[0].c * (primitive.output.c + grow.output.c) - primitive.macs - grow.macs;
 }
 
-/** One for each convolution: slices go along. */
-function dispatches({ writers }: LinearModule): number {
-  return writers.filter(isConvolution).length;
-}
-
-function extraMacs({ writers, input }: LinearModule): number {
-  const first = writers.find(({ inputs }) => inputs[0] === input)!;
-  const { n, h, w } = first.output;
-  const outChannels = writers.reduce((sum, { stores }) => Math.max(sum, ...stores!.map(({ at, vectors }) => (at + vectors) * LANES)), 0);
-  const plain = n * h * w * first.inputShapes[0].c * outChannels;
-  return plain - writers.reduce((sum, { macs }) => sum + macs, 0);
-}
-
-function collapse(program: Program, module: LinearModule): Program {
-  const { value, input, writers, scratch } = module;
-  const { shape } = program.joined.get(value)!;
-  const last = writers[writers.length - 1];
-  const first = writers.find(({ inputs }) => inputs[0] === input)!;
-  const finish = last.stores!.find((store) => store.value === value)!.finish ?? { affine: [], relu: false };
+function collapse(program: Program, module: Module): Program {
+  const { primitive, grow, scratch } = module;
+  const [first, second] = [primitive.output.c, grow.output.c];
+  const around = surroundings(program);
+  const offset = channelVectors(first);
+  const stores = joinRuns([
+    ...primitive.stores!.filter(({ value }) => value !== scratch),
+    ...grow.stores!.map((store) => ({ ...store, first: store.first + offset })),
+  ]);
+  if (stores.length > 2) return program;
+  const { zeroBlock: _, ...rest } = grow;
   const convolution: FusedOp<Conv2dAttrs> = {
-    ...finish,
-    name: value,
-    attrs: { op: 'conv2d', outChannels: shape.c, kernelSize: 1, stride: strideOf(first), padding: 0, groups: 1, bias: false },
-    inputs: [input],
-    inputShapes: first.inputShapes,
-    output: shape,
-    source: value,
-    macs: writers.reduce((sum, { macs }) => sum + macs, 0),
-    matrix: composedMatrix(module, surroundings(program), first.inputShapes[0].c),
+    ...rest,
+    attrs: { ...primitive.attrs, outChannels: first + second },
+    inputs: primitive.inputs,
+    inputShapes: primitive.inputShapes,
+    output: { ...grow.output, c: first + second },
+    matrix: composedMatrix(program, module),
+    macs: primitive.macs + grow.macs,
+    stores,
   };
-  const joined = new Map([...program.joined].filter(([name]) => name !== value && name !== scratch));
-  const ops = program.ops.flatMap((op): Op[] => (op === last ? [convolution] : writers.includes(op) ? [] : [op]));
-  return { ...program, ops, joined };
+  // The result lies as both results do, one after the other.
+  const growChannels = channelsOfLanes(around.layoutOf(grow.name));
+  const segments: number[][] = [Array.from({ length: first }, (_, c) => c)];
+  for (let lane = 0; lane < growChannels.length; lane++) {
+    if (growChannels[lane] === PADDING) continue;
+    const follows = lane > 0 && growChannels[lane - 1] !== PADDING;
+    if (!follows) segments.push([]);
+    segments[segments.length - 1].push(first + growChannels[lane]);
+  }
+  const layouts = new Map(program.layouts).set(grow.name, segmentedLayout(segments));
+  const renamed = ({ shape, parts }: Joined): Joined => ({
+    shape,
+    parts: parts.map((part) => (part.writer === primitive.name ? { ...part, writer: grow.name } : part)),
+  });
+  const joined = new Map([...program.joined].filter(([name]) => name !== scratch).map(([name, value]) => [name, renamed(value)] as const));
+  const ops = program.ops.flatMap((op): Op[] => {
+    if (op === primitive) return [];
+    if (op === grow) return [convolution];
+    return [op.stores ? { ...op, stores: op.stores.filter(({ value }) => value !== scratch) } : op];
+  });
+  return { ...program, ops, joined, layouts };
 }
 
-/** The whole module as one matrix on its input. */
-function composedMatrix({ value, input, writers, scratch }: LinearModule, around: Surroundings, inChannels: number): Matrix {
-  const matrices = new Map(writers.filter(isConvolution).map((op) => [op, op.matrix ?? ownMatrix(op.source)]));
-  const all = [...matrices.values()];
+/** `(P, G S)` as one matrix on the input. */
+function composedMatrix(program: Program, { primitive, grow, scratch }: Module): Matrix {
+  const around = surroundings(program);
+  const [first, second] = [primitive, grow].map((op) => op.matrix ?? ownMatrix(op.source));
+  const inChannels = primitive.inputShapes[0].c;
+  const scratchChannels = around.layoutOf(scratch).lanes.length;
   return {
-    key: `all of ${value}: ${all.map(({ key }) => key).join(', ')}`,
-    params: all.flatMap(({ params }) => params),
+    key: `${first.key} before ${second.key}`,
+    params: [...first.params, ...second.params],
     evaluate(weights) {
-      const rowsOf = new Map<Op, Float64Array>();
-      /** Rows of a value in parts, put together from what its writers compute. */
-      const gathered = (name: string): Float64Array => {
-        const channels = channelsOfLanes(around.layoutOf(name));
-        const rows = new Float64Array(around.layoutOf(name).lanes.length * inChannels);
-        for (const op of writers) {
-          const own = channelsOfLanes(around.layoutOf(op.name));
-          for (const { value: goal, at, first, vectors } of op.stores!) {
-            if (goal !== name) continue;
-            for (let lane = 0; lane < vectors * LANES; lane++) {
-              const [from, to] = [own[first * LANES + lane], channels[at * LANES + lane]];
-              if (to === PADDING) continue;
-              rows.set(rowsOf.get(op)!.subarray(from * inChannels, (from + 1) * inChannels), to * inChannels);
-            }
+      const [p, g] = [first.evaluate(weights), second.evaluate(weights)];
+      const s = new Float64Array(scratchChannels * inChannels);
+      const channels = channelsOfLanes(around.layoutOf(scratch));
+      for (const op of program.ops) {
+        const own = channelsOfLanes(around.layoutOf(op.name));
+        for (const { value, at, vectors } of op.stores ?? []) {
+          if (value !== scratch) continue;
+          for (let lane = 0; lane < vectors * LANES; lane++) {
+            const [from, row] = [own[lane], channels[at * LANES + lane] * inChannels];
+            if (from === PADDING) continue;
+            if (op === primitive) s.set(p.subarray(from * inChannels, (from + 1) * inChannels), row);
+            else if (op.attrs.op === 'channel-slice') s[row + op.attrs.begin + from] = 1;
           }
         }
-        return rows;
-      };
-      for (const op of writers) {
-        if (op.inputs[0] !== input && op.inputs[0] === scratch) continue;
-        rowsOf.set(op, isConvolution(op) ? Float64Array.from(matrices.get(op)!.evaluate(weights)) : selection(op as FusedOp<ChannelSliceAttrs>, inChannels));
       }
-      for (const op of writers) {
-        if (scratch === undefined || op.inputs[0] !== scratch || !isConvolution(op)) continue;
-        rowsOf.set(op, product(matrices.get(op)!.evaluate(weights), gathered(scratch), op.output.c, inChannels));
+      const composed = new Float32Array(p.length + grow.output.c * inChannels);
+      composed.set(p);
+      const sum = new Float64Array(inChannels);
+      for (let o = 0; o < grow.output.c; o++) {
+        sum.fill(0);
+        for (let k = 0; k < scratchChannels; k++) {
+          const factor = g[o * scratchChannels + k];
+          if (factor === 0) continue;
+          for (let i = 0; i < inChannels; i++) sum[i] += factor * s[k * inChannels + i];
+        }
+        composed.set(sum, p.length + o * inChannels);
       }
-      return Float32Array.from(gathered(value));
+      return composed;
     },
   };
-}
-
-/** A slice as a matrix. */
-function selection({ attrs }: FusedOp<ChannelSliceAttrs>, inChannels: number): Float64Array {
-  const rows = new Float64Array(attrs.channels * inChannels);
-  for (let c = 0; c < attrs.channels; c++) rows[c * inChannels + attrs.begin + c] = 1;
-  return rows;
-}
-
-/** `a [rows, k]` times `b [k, columns]`. */
-function product(a: Float32Array, b: Float64Array, rows: number, columns: number): Float64Array {
-  const k = b.length / columns;
-  const result = new Float64Array(rows * columns);
-  for (let row = 0; row < rows; row++) {
-    for (let i = 0; i < k; i++) {
-      const factor = a[row * k + i];
-      for (let column = 0; column < columns; column++) result[row * columns + column] += factor * b[i * columns + column];
-    }
-  }
-  return result;
 }

@@ -92,7 +92,7 @@ function isLinearPointwise(op: Op): op is FusedOp<Conv2dAttrs> & Op {
 }
 
 /** Runs that follow each other in result and value alike become one. */
-function joinRuns(stores: readonly Store[]): Store[] {
+export function joinRuns(stores: readonly Store[]): Store[] {
   const joined: Store[] = [];
   for (const store of stores) {
     const last = joined[joined.length - 1];
