@@ -122,38 +122,38 @@ function composedMatrix(program: Program, { primitive, grow, scratch }: Module):
   const [first, second] = [primitive, grow].map((op) => op.matrix ?? ownMatrix(op.source));
   const inChannels = primitive.inputShapes[0].c;
   const scratchChannels = around.layoutOf(scratch).lanes.length;
+  const rows = sourcesOf(program, scratch);
   return {
     key: `${first.key} before ${second.key}`,
     params: [...first.params, ...second.params],
     evaluate(weights) {
       const [p, g] = [first.evaluate(weights), second.evaluate(weights)];
-      const s = new Float64Array(scratchChannels * inChannels);
-      const channels = channelsOfLanes(around.layoutOf(scratch));
-      for (const op of program.ops) {
-        const own = channelsOfLanes(around.layoutOf(op.name));
-        for (const { value, at, vectors } of op.stores ?? []) {
-          if (value !== scratch) continue;
-          for (let lane = 0; lane < vectors * LANES; lane++) {
-            const [from, row] = [own[lane], channels[at * LANES + lane] * inChannels];
-            if (from === PADDING) continue;
-            if (op === primitive) s.set(p.subarray(from * inChannels, (from + 1) * inChannels), row);
-            else if (op.attrs.op === 'channel-slice') s[row + op.attrs.begin + from] = 1;
-          }
-        }
-      }
       const composed = new Float32Array(p.length + grow.output.c * inChannels);
       composed.set(p);
       const sum = new Float64Array(inChannels);
       for (let o = 0; o < grow.output.c; o++) {
         sum.fill(0);
-        for (let k = 0; k < scratchChannels; k++) {
+        for (const { op, channel, k } of rows) {
           const factor = g[o * scratchChannels + k];
-          if (factor === 0) continue;
-          for (let i = 0; i < inChannels; i++) sum[i] += factor * s[k * inChannels + i];
+          if (op.attrs.op === 'channel-slice') sum[op.attrs.begin + channel] += factor;
+          else if (factor !== 0) for (let i = 0, row = channel * inChannels; i < inChannels; i++) sum[i] += factor * p[row + i];
         }
         composed.set(sum, p.length + o * inChannels);
       }
       return composed;
     },
   };
+}
+
+/** For each channel of a value in parts: which channel of whose result it is. */
+function sourcesOf(program: Program, value: string): { op: Op; channel: number; k: number }[] {
+  const around = surroundings(program);
+  const channels = channelsOfLanes(around.layoutOf(value));
+  return program.ops.flatMap((op) => {
+    const own = channelsOfLanes(around.layoutOf(op.name));
+    return (op.stores ?? [])
+      .filter((store) => store.value === value)
+      .flatMap(({ at, vectors }) => Array.from({ length: vectors * LANES }, (_, lane) => ({ op, channel: own[lane], k: channels[at * LANES + lane] })))
+      .filter(({ channel }) => channel !== PADDING);
+  });
 }
