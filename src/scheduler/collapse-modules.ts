@@ -15,7 +15,7 @@ import type { FusedOp } from '../kernels/fused-op.ts';
 import type { KernelLimits } from '../kernels/kernel.ts';
 import { ownMatrix, type Matrix } from '../kernels/matrix.ts';
 import { joinRuns } from './merge-grows.ts';
-import { countReaders, isBare, type Joined, type Op, type Program } from './program.ts';
+import { indexed, isBare, type Index, type Joined, type Op, type Program } from './program.ts';
 import { surroundings } from './settle-layouts.ts';
 
 /** MACs that take about as long as a dispatch and its wait: 2.5 us of a GPU at 1 TMAC/s, 0.4 ms of a processor at 3.5 GMAC/s. */
@@ -25,12 +25,12 @@ type Convolution = FusedOp<Conv2dAttrs> & Op;
 
 export function collapseModules(program: Program, limits: KernelLimits): Program {
   const budget = limits.hasQuads ? DISPATCH_MACS.software : DISPATCH_MACS.gpu;
-  let collapsed = program;
+  let index = indexed(program);
   for (const { name } of program.ops) {
-    const module = moduleOf(collapsed, name);
-    if (module && extraMacs(module) <= budget) collapsed = collapse(collapsed, module);
+    const module = moduleOf(index, name);
+    if (module && extraMacs(module) <= budget) index = indexed(collapse(index.program, module));
   }
-  return collapsed;
+  return index.program;
 }
 
 /** A convolution that reads slices and a convolution of one input, and nothing else does. */
@@ -41,12 +41,12 @@ interface Module {
   readonly scratch: string;
 }
 
-function moduleOf(program: Program, name: string): Module | undefined {
-  const grow = program.ops.find((op) => op.name === name);
+function moduleOf(index: Index, name: string): Module | undefined {
+  const grow = index.op.get(name);
   if (!grow || !isLinear(grow) || grow.attrs.stride !== 1) return undefined;
   const [scratch] = grow.inputs;
-  if (!program.joined.has(scratch) || countReaders(program).get(scratch) !== 1) return undefined;
-  const writers = program.ops.filter(({ stores }) => stores?.some(({ value }) => value === scratch));
+  if (!index.program.joined.has(scratch) || index.readers.get(scratch) !== 1) return undefined;
+  const writers = index.writers.get(scratch)!;
   const primitives = writers.filter(({ attrs }) => attrs.op !== 'channel-slice');
   const [primitive] = primitives;
   if (primitives.length !== 1 || !isLinear(primitive)) return undefined;
@@ -122,12 +122,12 @@ function composedMatrix(program: Program, { primitive, grow, scratch }: Module):
   const [first, second] = [primitive, grow].map((op) => op.matrix ?? ownMatrix(op.source));
   const inChannels = primitive.inputShapes[0].c;
   const scratchChannels = around.layoutOf(scratch).lanes.length;
-  const rows = sourcesOf(program, scratch);
   return {
     key: `${first.key} before ${second.key}`,
     params: [...first.params, ...second.params],
     evaluate(weights) {
       const [p, g] = [first.evaluate(weights), second.evaluate(weights)];
+      const rows = sourcesOf(program, scratch);
       const composed = new Float32Array(p.length + grow.output.c * inChannels);
       composed.set(p);
       const sum = new Float64Array(inChannels);
@@ -150,9 +150,10 @@ function sourcesOf(program: Program, value: string): { op: Op; channel: number; 
   const around = surroundings(program);
   const channels = channelsOfLanes(around.layoutOf(value));
   return program.ops.flatMap((op) => {
+    const stores = op.stores?.filter((store) => store.value === value) ?? [];
+    if (stores.length === 0) return [];
     const own = channelsOfLanes(around.layoutOf(op.name));
-    return (op.stores ?? [])
-      .filter((store) => store.value === value)
+    return stores
       .flatMap(({ at, vectors }) => Array.from({ length: vectors * LANES }, (_, lane) => ({ op, channel: own[lane], k: channels[at * LANES + lane] })))
       .filter(({ channel }) => channel !== PADDING);
   });

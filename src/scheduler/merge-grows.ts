@@ -11,35 +11,36 @@ import { LANES, channelVectors, segmentedLayout } from '../tensor/channel-layout
 import type { Conv2dAttrs } from '../ops/conv2d.ts';
 import type { FusedOp, Store } from '../kernels/fused-op.ts';
 import { ownMatrix, type Matrix } from '../kernels/matrix.ts';
-import { countReaders, isBare, joinedLayout, type Joined, type Op, type Program } from './program.ts';
+import { indexed, isBare, joinedLayout, type Index, type Joined, type Op, type Program } from './program.ts';
 
 export function mergeGrows(program: Program): Program {
-  let merged = program;
-  for (const outer of program.ops) merged = mergeInto(merged, outer.name);
-  return merged;
+  let index = indexed(program);
+  for (const outer of program.ops) {
+    const merged = mergeInto(index, outer.name);
+    if (merged) index = indexed(merged);
+  }
+  return index.program;
 }
 
-/** Merges the convolution that feeds the one of this name into it, if there is such a pair. */
-function mergeInto(program: Program, name: string): Program {
-  const ops = new Map(program.ops.map((op) => [op.name, op]));
-  const readers = countReaders(program);
+/** Merges the convolution that feeds the one of this name into it; undefined if there is no such pair. */
+function mergeInto({ program, op: ops, readers }: Index, name: string): Program | undefined {
   const outer = ops.get(name);
-  if (!outer || !isLinearPointwise(outer)) return program;
+  if (!outer || !isLinearPointwise(outer)) return undefined;
   const pair = program.joined.get(outer.inputs[0]);
   const inners = pair?.parts.map(({ writer }) => ops.get(writer)!).filter((op) => op.attrs.op !== 'channel-slice') ?? [];
   const [inner] = inners;
-  if (!pair || inners.length !== 1 || !isLinearPointwise(inner)) return program;
+  if (!pair || inners.length !== 1 || !isLinearPointwise(inner)) return undefined;
   const source = program.joined.get(inner.inputs[0]);
-  if (!source || readers.get(outer.inputs[0]) !== 1 || readers.get(inner.inputs[0]) !== 1) return program;
+  if (!source || readers.get(outer.inputs[0]) !== 1 || readers.get(inner.inputs[0]) !== 1) return undefined;
   const outerStores = outer.stores;
   const innerStores = inner.stores?.filter(({ value }) => value !== outer.inputs[0]);
   // What is left of the inner one's stores goes where the outer one's go.
   const [goal] = outerStores ?? [];
-  if (!goal || !innerStores || [...innerStores, ...outerStores!].some(({ value }) => value !== goal.value)) return program;
+  if (!goal || !innerStores || [...innerStores, ...outerStores!].some(({ value }) => value !== goal.value)) return undefined;
 
   const innerVectors = channelVectors(inner.output.c);
   const stores = joinRuns([...innerStores, ...outerStores!.map((store) => ({ ...store, first: store.first + innerVectors }))]);
-  if (stores.length > 2) return program;
+  if (stores.length > 2) return undefined;
 
   // The new input: what the inner one read, and, first in memory, the slices that the outer one read beside it.
   const value = `${name}~input`;

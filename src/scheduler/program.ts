@@ -50,6 +50,24 @@ export function countReaders({ ops, output }: Program): Map<string, number> {
   return readers;
 }
 
+/** A program with what passes look up in it. */
+export interface Index {
+  readonly program: Program;
+  readonly op: ReadonlyMap<string, Op>;
+  /** See `countReaders`. */
+  readonly readers: ReadonlyMap<string, number>;
+  /** The ops that write parts of a value. */
+  readonly writers: ReadonlyMap<string, readonly Op[]>;
+}
+
+export function indexed(program: Program): Index {
+  const writers = new Map<string, Op[]>();
+  for (const op of program.ops) {
+    for (const value of new Set(op.stores?.map((store) => store.value))) writers.set(value, [...(writers.get(value) ?? []), op]);
+  }
+  return { program, op: new Map(program.ops.map((op) => [op.name, op])), readers: countReaders(program), writers };
+}
+
 /** Whether nothing happens to what an op computes. */
 export function isBare({ affine, residual, relu }: Epilogue): boolean {
   return affine.length === 0 && residual === undefined && !relu;
