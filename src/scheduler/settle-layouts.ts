@@ -79,13 +79,20 @@ export function settleLayouts(program: Program): Program {
 
 /** What lowering asks of a settled program, or `freeSlices` of one whose joined values are known. */
 export function surroundings(program: Program, given: Partial<Omit<Surroundings, 'layoutOf'>> = {}): Surroundings {
-  const joined = joinedLayouts(program);
+  const known = new Map<string, ChannelLayout>(program.layouts);
   const channels = new Map([[program.input, program.inputShape.c], ...program.ops.flatMap(({ name, output, copies = [] }) => [[name, output.c] as const, ...copies.map((copy) => [copy.name, copy.output.c] as const)])]);
   return {
     limits: NO_LIMITS,
     dtype: 'f32',
     ...given,
-    layoutOf: (value) => program.layouts.get(value) ?? joined.get(value) ?? plainLayout(channels.get(value)!),
+    layoutOf(value) {
+      let layout = known.get(value);
+      if (!layout) {
+        const joined = program.joined.get(value);
+        known.set(value, (layout = joined ? joinedLayout(joined) : plainLayout(channels.get(value)!)));
+      }
+      return layout;
+    },
   };
 }
 
