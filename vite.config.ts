@@ -4,6 +4,7 @@
  */
 
 import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { defineConfig } from 'vitest/config';
 
 const GPU_TESTS = 'test/**/*.gpu.test.ts';
@@ -16,6 +17,7 @@ export default defineConfig(({ mode }) => ({
   // Found beforehand: a dependency discovered later reloads the page, in the middle of a test.
   optimizeDeps: { include: ['wgpu-matrix'] },
   ...(mode === 'cli' ? { ssr: { noExternal: true, external: ['webgpu', 'sharp'] } } : {}),
+  plugins: [shadersWithoutComments()],
   build: mode === 'cli' ? cliBuild() : mode === 'lib' ? libraryBuild() : pageBuild(),
   test: {
     projects: [
@@ -36,6 +38,20 @@ export default defineConfig(({ mode }) => ({
     ],
   },
 }));
+
+/** Half of a WGSL file is comments and indentation, which users of a built library would load. Statements keep their lines. */
+function shadersWithoutComments() {
+  return {
+    name: 'shaders-without-comments',
+    apply: 'build' as const,
+    enforce: 'pre' as const,
+    async load(id: string) {
+      if (!id.endsWith('.wgsl?raw')) return undefined;
+      const code = await readFile(id.replace(/\?raw$/, ''), 'utf8');
+      return `export default ${JSON.stringify(code.replace(/\/\/.*$/gm, '').replace(/^\s+/gm, '').replace(/[ \t]+$/gm, ''))}`;
+    },
+  };
+}
 
 function pageBuild() {
   return {
