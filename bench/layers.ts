@@ -1,0 +1,150 @@
+/** Section `layers`: every dispatch of a network alone, repeated in one pass, against its roofline. */
+import { throwIfAborted } from '../src/errors.ts';
+import { valuesOf, type Dispatch } from '../src/kernels/kernel.ts';
+import { ConstantStore } from '../src/runtime/constant-store.ts';
+import { withErrorScopes, type EngineDevice } from '../src/runtime/device.ts';
+import { Executor } from '../src/runtime/executor.ts';
+import { PipelineCache } from '../src/runtime/pipelines.ts';
+import { valueBytes } from '../src/scheduler/memory.ts';
+import type { Plan } from '../src/scheduler/plan.ts';
+import { seededUniform } from '../src/weights/seeded.ts';
+import type { Weights } from '../src/weights/weights.ts';
+import { dispatchBytes } from './dispatch-bytes.ts';
+import type { BenchOptions } from './options.ts';
+import type { AdapterLimits, KernelTotal, LayerResult, LayersReport } from './report.ts';
+import { boundOf, gigaPerSecond, rooflineMs } from './roofline.ts';
+import { summarize, type Summary } from './statistics.ts';
+import { Stopwatch } from './stopwatch.ts';
+
+const SAMPLES = 5;
+const MAX_REPEATS = 2048;
+
+/** Measures all dispatches of a plan. @throws aborted, gpu-validation, out-of-memory, device-lost */
+export async function measureLayers(
+  engine: EngineDevice,
+  { label, plan, weights }: { readonly label: string; readonly plan: Plan; readonly weights: Weights },
+  limits: AdapterLimits,
+  { signal, onProgress }: Pick<BenchOptions, 'signal' | 'onProgress'> = {},
+): Promise<LayersReport> {
+  const stopwatch = new Stopwatch(engine, signal);
+  const pipelines = new PipelineCache(engine.device);
+  const total = plan.dispatches.length;
+  const results: LayerResult[] = [];
+  try {
+    for (const [index, dispatch] of plan.dispatches.entries()) {
+      throwIfAborted(signal);
+      onProgress?.({ phase: 'layers', label, done: index, total });
+      const { repeats, timeMs } = await measureDispatch(engine, alone(plan, dispatch), weights, pipelines, stopwatch);
+      results.push(layerResult(index, dispatch, { plan, repeats, timeMs, limits }));
+    }
+    return summarizeLayers(results);
+  } finally {
+    stopwatch.destroy();
+  }
+}
+
+/** A plan of one dispatch, with no more buffers than it binds; its input is the first value that it reads. */
+export function alone(plan: Plan, dispatch: Dispatch): Plan {
+  const { read, written } = valuesOf(dispatch);
+  const values = [...new Set([...read, ...written])];
+  const bufferBytes = values.map((value) => valueBytes(plan.values.get(value)!));
+  const lowerBoundBytes = bufferBytes.reduce((sum, bytes) => sum + bytes, 0);
+  const constants = dispatch.buffers.flatMap((ref) => ('constant' in ref ? [ref.constant] : []));
+  return {
+    ...plan,
+    input: read[0],
+    output: written[0],
+    values: new Map(values.map((value) => [value, plan.values.get(value)!])),
+    dispatches: [dispatch],
+    constants: new Map(constants.map((key) => [key, plan.constants.get(key)!])),
+    memory: { bufferBytes, bufferOf: new Map(values.map((value, i) => [value, i])), lowerBoundBytes },
+  };
+}
+
+/** Time of a plan of one dispatch in a chain of itself, on made-up values. */
+async function measureDispatch(
+  engine: EngineDevice,
+  plan: Plan,
+  weights: Weights,
+  cache: PipelineCache,
+  stopwatch: Stopwatch,
+): Promise<{ repeats: number; timeMs: Summary }> {
+  const { device } = engine;
+  const constants = new ConstantStore(device, weights);
+  let executor: Executor | undefined;
+  try {
+    const compiled = await cache.compile(plan.dispatches);
+    await withErrorScopes(device, plan.dispatches[0].label, async () => {
+      await constants.upload(plan.constants.values());
+    });
+    executor = await withErrorScopes(device, plan.dispatches[0].label, () => new Executor(device, plan, compiled, cache, constants));
+    // Zeros would need less power than numbers do, and let a GPU run faster than it does in a network.
+    const { buffer, byteLength } = seededUniform(1, 'activations', valueBytes(plan.values.get(plan.input)!) / 4, -1, 1);
+    device.queue.writeBuffer(executor.input, 0, buffer, 0, byteLength);
+    const runner = executor;
+    const record = (times: number) => (pass: GPUComputePassEncoder) => {
+      for (let i = 0; i < times; i++) runner.record(pass);
+    };
+    const repeats = await stopwatch.repeatsFor(record, MAX_REPEATS);
+    const times = await stopwatch.samples(record(repeats), SAMPLES);
+    return { repeats, timeMs: summarize(times.map((ms) => ms / repeats)) };
+  } finally {
+    executor?.destroy();
+    constants.destroy();
+  }
+}
+
+function layerResult(
+  index: number,
+  dispatch: Dispatch,
+  { plan, repeats, timeMs, limits }: { plan: Plan; repeats: number; timeMs: Summary; limits: AdapterLimits },
+): LayerResult {
+  const { label, kernel, macs } = dispatch;
+  const moved = dispatchBytes(plan, dispatch);
+  const work = { macs, bytes: moved.bytes };
+  const leastMs = rooflineMs(work, limits);
+  return {
+    index,
+    label,
+    kernel: kernel.name,
+    macs,
+    ...moved,
+    repeats,
+    timeMs,
+    gmacPerS: gigaPerSecond(macs, timeMs.median),
+    gbPerS: gigaPerSecond(moved.bytes, timeMs.median),
+    rooflineMs: leastMs,
+    rooflineShare: leastMs / timeMs.median,
+    bound: boundOf(work, limits),
+  };
+}
+
+/** Sorts and sums. */
+export function summarizeLayers(results: readonly LayerResult[]): LayersReport {
+  const sum = (some: readonly LayerResult[], of: (layer: LayerResult) => number) => some.reduce((total, layer) => total + of(layer), 0);
+  const timeMs = sum(results, (layer) => layer.timeMs.median);
+  const names = [...new Set(results.map(({ kernel }) => kernel))];
+  const kernels = names.map((kernel): KernelTotal => {
+    const own = results.filter((layer) => layer.kernel === kernel);
+    const ownMs = sum(own, (layer) => layer.timeMs.median);
+    const macs = sum(own, (layer) => layer.macs);
+    const bytes = sum(own, (layer) => layer.bytes);
+    return {
+      kernel,
+      dispatches: own.length,
+      macs,
+      bytes,
+      timeMs: ownMs,
+      timeShare: ownMs / timeMs,
+      gmacPerS: gigaPerSecond(macs, ownMs),
+      gbPerS: gigaPerSecond(bytes, ownMs),
+      rooflineShare: sum(own, (layer) => layer.rooflineMs) / ownMs,
+    };
+  });
+  return {
+    dispatches: [...results].sort((a, b) => b.timeMs.median - a.timeMs.median),
+    kernels: kernels.sort((a, b) => b.timeMs - a.timeMs),
+    timeMs,
+    rooflineMs: sum(results, (layer) => layer.rooflineMs),
+  };
+}
