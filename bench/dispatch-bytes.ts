@@ -35,11 +35,13 @@ export function dispatchBytes(plan: Plan, dispatch: Dispatch): DispatchBytes {
 
 type ActivationBytes = Pick<DispatchBytes, 'readBytes' | 'writtenBytes'>;
 
-/** Of a kernel that reads and writes its values as a whole. */
+/** Of a kernel that reads and writes its values as a whole, but for a linear layer in several dispatches. */
 function wholeBytes({ values }: Plan, dispatch: Dispatch): ActivationBytes {
+  const { rangeVectors, outVectors } = dispatch.sizes;
+  const writtenShare = rangeVectors === undefined ? 1 : rangeVectors / outVectors;
   const { read, written } = valuesOf(dispatch);
   const total = (names: readonly string[]) => [...new Set(names)].reduce((sum, name) => sum + valueBytes(values.get(name)!), 0);
-  return { readBytes: total(read), writtenBytes: total(written) };
+  return { readBytes: total(read), writtenBytes: total(written) * writtenShare };
 }
 
 /** Of a kernel that ends in a store file: it writes some of a value's channels, and reads as many of a residual. */
