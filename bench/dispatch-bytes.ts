@@ -51,7 +51,10 @@ function storedBytes({ values }: Plan, { kernel, sizes, overrides, buffers }: Di
     return ref && 'value' in ref ? values.get(ref.value)! : undefined;
   };
   const [x, y] = [valueOf('x')!, valueOf('y')!];
-  const vectorBytes = (value: typeof y) => valueBytes(value) / ((value.shape.n * value.shape.h * value.shape.w * value.pitch) / LANES);
+  const vectorBytes = (value: typeof y) => {
+    const { n, h, w } = value.shape;
+    return valueBytes(value) / ((n * h * w * value.pitch) / LANES);
+  };
   const sums = kernel.name === 'channel-slice' ? 0 : sizes.outVectors;
   const copies = overrides.COPIES ? sizes.copyVectors : 0;
   const finished = sums + (overrides.TAIL ? sizes.tailVectors : 0) + copies;

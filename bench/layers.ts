@@ -9,10 +9,9 @@ import { valueBytes } from '../src/scheduler/memory.ts';
 import type { Plan } from '../src/scheduler/plan.ts';
 import { seededUniform } from '../src/weights/seeded.ts';
 import type { Weights } from '../src/weights/weights.ts';
-import { dispatchBytes } from './dispatch-bytes.ts';
+import { layerResult, summarizeLayers } from './layer-report.ts';
 import type { BenchOptions } from './options.ts';
-import type { AdapterLimits, KernelTotal, LayerResult, LayersReport } from './report.ts';
-import { boundOf, gigaPerSecond, rooflineMs } from './roofline.ts';
+import type { AdapterLimits, LayerResult, LayersReport } from './report.ts';
 import { summarize, type Summary } from './statistics.ts';
 import { Stopwatch } from './stopwatch.ts';
 
@@ -35,7 +34,7 @@ export async function measureLayers(
       throwIfAborted(signal);
       onProgress?.({ phase: 'layers', label, done: index, total });
       const { repeats, timeMs } = await measureDispatch(engine, alone(plan, dispatch), weights, pipelines, stopwatch);
-      results.push(layerResult(index, dispatch, { plan, repeats, timeMs, limits }));
+      results.push(layerResult(plan, index, { repeats, timeMs, limits }));
     }
     return summarizeLayers(results);
   } finally {
@@ -77,7 +76,8 @@ async function measureDispatch(
     await withErrorScopes(device, plan.dispatches[0].label, async () => {
       await constants.upload(plan.constants.values());
     });
-    executor = await withErrorScopes(device, plan.dispatches[0].label, () => new Executor(device, plan, compiled, cache, constants));
+    const bind = () => new Executor(device, plan, compiled, cache, constants);
+    executor = await withErrorScopes(device, plan.dispatches[0].label, bind);
     // Zeros would need less power than numbers do, and let a GPU run faster than it does in a network.
     const { buffer, byteLength } = seededUniform(1, 'activations', valueBytes(plan.values.get(plan.input)!) / 4, -1, 1);
     device.queue.writeBuffer(executor.input, 0, buffer, 0, byteLength);
@@ -92,59 +92,4 @@ async function measureDispatch(
     executor?.destroy();
     constants.destroy();
   }
-}
-
-function layerResult(
-  index: number,
-  dispatch: Dispatch,
-  { plan, repeats, timeMs, limits }: { plan: Plan; repeats: number; timeMs: Summary; limits: AdapterLimits },
-): LayerResult {
-  const { label, kernel, macs } = dispatch;
-  const moved = dispatchBytes(plan, dispatch);
-  const work = { macs, bytes: moved.bytes };
-  const leastMs = rooflineMs(work, limits);
-  return {
-    index,
-    label,
-    kernel: kernel.name,
-    macs,
-    ...moved,
-    repeats,
-    timeMs,
-    gmacPerS: gigaPerSecond(macs, timeMs.median),
-    gbPerS: gigaPerSecond(moved.bytes, timeMs.median),
-    rooflineMs: leastMs,
-    rooflineShare: leastMs / timeMs.median,
-    bound: boundOf(work, limits),
-  };
-}
-
-/** Sorts and sums. */
-export function summarizeLayers(results: readonly LayerResult[]): LayersReport {
-  const sum = (some: readonly LayerResult[], of: (layer: LayerResult) => number) => some.reduce((total, layer) => total + of(layer), 0);
-  const timeMs = sum(results, (layer) => layer.timeMs.median);
-  const names = [...new Set(results.map(({ kernel }) => kernel))];
-  const kernels = names.map((kernel): KernelTotal => {
-    const own = results.filter((layer) => layer.kernel === kernel);
-    const ownMs = sum(own, (layer) => layer.timeMs.median);
-    const macs = sum(own, (layer) => layer.macs);
-    const bytes = sum(own, (layer) => layer.bytes);
-    return {
-      kernel,
-      dispatches: own.length,
-      macs,
-      bytes,
-      timeMs: ownMs,
-      timeShare: ownMs / timeMs,
-      gmacPerS: gigaPerSecond(macs, ownMs),
-      gbPerS: gigaPerSecond(bytes, ownMs),
-      rooflineShare: sum(own, (layer) => layer.rooflineMs) / ownMs,
-    };
-  });
-  return {
-    dispatches: [...results].sort((a, b) => b.timeMs.median - a.timeMs.median),
-    kernels: kernels.sort((a, b) => b.timeMs - a.timeMs),
-    timeMs,
-    rooflineMs: sum(results, (layer) => layer.rooflineMs),
-  };
 }

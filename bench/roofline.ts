@@ -26,18 +26,24 @@ export function bandwidthFor(bytes: number, samples: readonly BandwidthSample[])
 }
 
 /** Milliseconds: the longer one of computing and moving, and the floor that each dispatch of a chain pays. */
-export function rooflineMs({ macs, bytes }: Work, { peak, bandwidth, dispatchFloor }: AdapterLimits): number {
-  const computeMs = (macs * FLOPS_PER_MAC) / (peak.gflopPerS * 1e6);
-  const moveMs = bytes / (bandwidthFor(bytes, bandwidth) * 1e6);
-  return Math.max(computeMs, moveMs) + dispatchFloor.dependentUs.median / 1e3;
+export function rooflineMs(work: Work, limits: AdapterLimits): number {
+  const { computeMs, moveMs, floorMs } = parts(work, limits);
+  return Math.max(computeMs, moveMs) + floorMs;
 }
 
-/** What bounds the work, the floor aside: which of the two takes longer, or the floor where both take less than it. */
-export function boundOf({ macs, bytes }: Work, { peak, bandwidth, dispatchFloor }: AdapterLimits): 'compute' | 'memory' | 'dispatch' {
-  const computeMs = (macs * FLOPS_PER_MAC) / (peak.gflopPerS * 1e6);
-  const moveMs = bytes / (bandwidthFor(bytes, bandwidth) * 1e6);
-  if (Math.max(computeMs, moveMs) < dispatchFloor.dependentUs.median / 1e3) return 'dispatch';
+/** What bounds the work: the longer one of computing and moving, or the floor where both take less. */
+export function boundOf(work: Work, limits: AdapterLimits): 'compute' | 'memory' | 'dispatch' {
+  const { computeMs, moveMs, floorMs } = parts(work, limits);
+  if (Math.max(computeMs, moveMs) < floorMs) return 'dispatch';
   return computeMs >= moveMs ? 'compute' : 'memory';
+}
+
+function parts({ macs, bytes }: Work, { peak, bandwidth, dispatchFloor }: AdapterLimits) {
+  return {
+    computeMs: (macs * FLOPS_PER_MAC) / (peak.gflopPerS * 1e6),
+    moveMs: bytes / (bandwidthFor(bytes, bandwidth) * 1e6),
+    floorMs: dispatchFloor.dependentUs.median / 1e3,
+  };
 }
 
 /** 10^9 of something per second, from a count and milliseconds. */

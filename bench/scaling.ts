@@ -17,7 +17,12 @@ const STEPS = [
 ] as const;
 
 /** Times a network at its own input, at twice its size and at eight times its batch, in turns. */
-export async function measureScaling(entrant: Entrant, runs: number, seed: number, options: BenchOptions): Promise<ScalingReport> {
+export async function measureScaling(
+  entrant: Entrant,
+  runs: number,
+  seed: number,
+  options: BenchOptions,
+): Promise<ScalingReport> {
   const { label, session } = entrant;
   const own = shapeOf(session.graph, session.graph.input);
   const inputs = [{ size: 1, batch: 1 }, ...STEPS].map(({ size, batch }) => {

@@ -10,7 +10,11 @@ const MAX_WARM_UP_RUNS = 5;
 type Times = Required<Pick<BenchResult, 'warmUpRuns' | 'latencyMs' | 'encodeMs'>> & Pick<BenchResult, 'gpuTimeMs'>;
 
 /** Times every network; one that gives another output than before gets a `problem`. */
-export async function measureTimes(entrants: readonly Entrant[], runs: number, options: BenchOptions): Promise<Map<Entrant, Times>> {
+export async function measureTimes(
+  entrants: readonly Entrant[],
+  runs: number,
+  options: BenchOptions,
+): Promise<Map<Entrant, Times>> {
   const lists = new Map(entrants.map((entrant) => [entrant, { latencyMs: [], encodeMs: [], gpuTimeMs: [] } as Measured]));
   const warmUpRuns = new Map<Entrant, number>();
   for (const entrant of entrants) warmUpRuns.set(entrant, await warmUp(entrant, options));

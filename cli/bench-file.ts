@@ -44,7 +44,8 @@ async function freeName(folder: string, report: BenchReport): Promise<string> {
 
 /** Whether a file is a report of the same measurement. */
 async function isSameKind(file: string, report: BenchReport): Promise<boolean> {
-  const kind = ({ format, adapter, versions, options }: Partial<BenchReport>) => JSON.stringify([format, adapter, versions, options]);
+  const kind = ({ format, adapter, versions, options }: Partial<BenchReport>) =>
+    JSON.stringify([format, adapter, versions, options]);
   try {
     const text = new TextDecoder().decode(await readBytes(file));
     return kind(JSON.parse(text) as Partial<BenchReport>) === kind(report);

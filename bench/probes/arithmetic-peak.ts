@@ -22,7 +22,11 @@ const MACS_PER_ROUND = 16 * 4;
 const MAX_GROWTH = 2 ** 16;
 
 /** Measures every form with `samples` passes each. */
-export async function measureArithmeticPeak(engine: EngineDevice, stopwatch: Stopwatch, samples: number): Promise<ArithmeticPeak> {
+export async function measureArithmeticPeak(
+  engine: EngineDevice,
+  stopwatch: Stopwatch,
+  samples: number,
+): Promise<ArithmeticPeak> {
   const forms: ArithmeticForm[] = [];
   for (const chains of [2, 8]) {
     for (const form of ['fma', 'multiply-add'] as const) {
@@ -55,5 +59,6 @@ export async function measureArithmeticPeak(engine: EngineDevice, stopwatch: Sto
 /** `growth` times the smallest sample, or a little less. */
 function sampleSize(growth: number): { workgroups: number; rounds: number } {
   const wanted = FEWEST_WORKGROUPS * growth;
-  return { workgroups: Math.min(wanted, MOST_WORKGROUPS), rounds: Math.max(ROUNDS, Math.floor((ROUNDS * wanted) / MOST_WORKGROUPS)) };
+  const rounds = Math.floor((ROUNDS * wanted) / MOST_WORKGROUPS);
+  return { workgroups: Math.min(wanted, MOST_WORKGROUPS), rounds: Math.max(ROUNDS, rounds) };
 }

@@ -16,7 +16,11 @@ const WORKGROUP_SIZE = 64;
 const MAX_REPEATS = 4096;
 
 /** One sample per size that the adapter binds, with `samples` passes each. */
-export async function measureCopyBandwidth(engine: EngineDevice, stopwatch: Stopwatch, samples: number): Promise<BandwidthSample[]> {
+export async function measureCopyBandwidth(
+  engine: EngineDevice,
+  stopwatch: Stopwatch,
+  samples: number,
+): Promise<BandwidthSample[]> {
   const results: BandwidthSample[] = [];
   const largest = Math.min(engine.limits.maxStorageBufferBindingSize, engine.limits.maxBufferSize);
   for (const bufferBytes of COPY_SIZES.filter((size) => size <= largest)) {

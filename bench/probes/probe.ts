@@ -16,10 +16,13 @@ export class Probe {
     this.#pipeline = pipeline;
     this.buffers = buffers.map(({ byteLength: size, isUniform }) => {
       const usage = isUniform ? GPUBufferUsage.UNIFORM : GPUBufferUsage.STORAGE;
-      return device.createBuffer({ label: 'probe', size, usage: usage | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC });
+      const copies = GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC;
+      return device.createBuffer({ label: 'probe', size, usage: usage | copies });
     });
     const entries = this.buffers.map((buffer, binding) => ({ binding, resource: { buffer } }));
-    this.#bindGroup = entries.length > 0 ? device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries }) : undefined;
+    if (entries.length > 0) {
+      this.#bindGroup = device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries });
+    }
   }
 
   /** Compiles the file. @param constants its overrides */

@@ -18,7 +18,12 @@ import { LIMITS } from './sample-report.ts';
 const gpu = useGpu();
 
 /** Records into one pass, then reads the first bytes of a buffer. */
-async function after(probe: Probe, buffer: number, byteLength: number, record: (pass: GPUComputePassEncoder) => void): Promise<ArrayBuffer> {
+async function after(
+  probe: Probe,
+  buffer: number,
+  byteLength: number,
+  record: (pass: GPUComputePassEncoder) => void,
+): Promise<ArrayBuffer> {
   const { device } = gpu.engine;
   const readback = device.createBuffer({ size: byteLength, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
   const encoder = device.createCommandEncoder();

@@ -11,7 +11,8 @@ test('a report fits', () => {
 test('what does not fit is named', () => {
   const [network] = REPORT.networks;
   const { macs: _, ...withoutMacs } = network;
-  expect(reportProblems({ ...REPORT, format: 2, date: 'today', networks: [withoutMacs, { ...network, moves: -1, more: 1 }] })).toEqual([
+  const networks = [withoutMacs, { ...network, moves: -1, more: 1 }];
+  expect(reportProblems({ ...REPORT, format: 2, date: 'today', networks })).toEqual([
     '$.format: is not 1',
     '$.date: does not match ^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z$',
     '$.networks[0]: lacks macs',

@@ -35,13 +35,18 @@ const checks: Readonly<Record<string, (value: unknown, expected: unknown, place:
     return types.some((type) => hasType(value, type)) ? [] : [`${path}: is no ${types.join(' or ')}`];
   },
   const: (value, expected, { path }) => (value === expected ? [] : [`${path}: is not ${JSON.stringify(expected)}`]),
-  enum: (value, expected, { path }) => ((expected as unknown[]).includes(value) ? [] : [`${path}: is not one of ${JSON.stringify(expected)}`]),
-  pattern: (value, expected, { path }) =>
-    typeof value !== 'string' || new RegExp(expected as string).test(value) ? [] : [`${path}: does not match ${String(expected)}`],
-  minimum: (value, expected, { path }) => (typeof value !== 'number' || value >= (expected as number) ? [] : [`${path}: ${value} is too small`]),
+  enum: (value, expected, { path }) =>
+    (expected as unknown[]).includes(value) ? [] : [`${path}: is not one of ${JSON.stringify(expected)}`],
+  pattern(value, expected, { path }) {
+    const fits = typeof value !== 'string' || new RegExp(expected as string).test(value);
+    return fits ? [] : [`${path}: does not match ${String(expected)}`];
+  },
+  minimum: (value, expected, { path }) =>
+    typeof value !== 'number' || value >= (expected as number) ? [] : [`${path}: ${value} is too small`],
   exclusiveMinimum: (value, expected, { path }) =>
     typeof value !== 'number' || value > (expected as number) ? [] : [`${path}: ${value} is too small`],
-  minItems: (value, expected, { path }) => (!Array.isArray(value) || value.length >= (expected as number) ? [] : [`${path}: has too few items`]),
+  minItems: (value, expected, { path }) =>
+    !Array.isArray(value) || value.length >= (expected as number) ? [] : [`${path}: has too few items`],
   items: (value, expected, { root, path }) =>
     Array.isArray(value) ? value.flatMap((item, i) => schemaProblems(item, expected as Schema, root, `${path}[${i}]`)) : [],
   required: (value, expected, { path }) =>
