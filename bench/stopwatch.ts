@@ -13,6 +13,9 @@ export type Recorder = (pass: GPUComputePassEncoder) => void;
 /** A sample's least time in milliseconds: 300 steps of a clock of 65.5 us, so that one step is a third of a percent. */
 export const SAMPLE_MS = 20;
 const EMPTY_PASSES = 7;
+/** Samples end early once there are some and they have lasted this long: software adapters are slow. */
+const FEWEST_SAMPLES = 3;
+const ENOUGH_MS = 300;
 /** What stands for a time that the clock cannot tell from none: one step of it. */
 const CLOCK_STEP_MS = 0.0655;
 
@@ -60,10 +63,14 @@ export class Stopwatch {
     }
   }
 
-  /** Milliseconds of `count` passes. */
+  /** Milliseconds of `count` passes; of three at least where they take long. */
   async samples(record: Recorder, count: number): Promise<number[]> {
     const times: number[] = [];
-    for (let i = 0; i < count; i++) times.push(await this.time(record));
+    let totalMs = 0;
+    while (times.length < count && !(times.length >= FEWEST_SAMPLES && totalMs > ENOUGH_MS)) {
+      times.push(await this.time(record));
+      totalMs += times[times.length - 1];
+    }
     return times;
   }
 
