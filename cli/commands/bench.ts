@@ -1,9 +1,11 @@
-/** `compconv bench`: plain convolutions against CompConv. `bench/harness.ts` measures; here are flags and tables. */
+/** `compconv bench`: plain convolutions against CompConv. `bench/harness.ts` measures; here are the flags. */
 
 import type { Command } from 'commander';
-import type { BenchNetwork, BenchOptions, BenchProgress, BenchReport, BenchResult } from '../../bench/harness.ts';
-import { runBenchmark } from '../../bench/harness.ts';
+import { runBenchmark, type BenchNetwork, type BenchOptions, type BenchProgress, type BenchReport } from '../../bench/harness.ts';
+import { sections, type BenchSection } from '../../bench/options.ts';
 import { CompConvError } from '../../src/errors.ts';
+import { prepareOut, writeReport } from '../bench-file.ts';
+import { benchText } from '../bench-text.ts';
 import { openNodeGpu } from '../node-adapter.ts';
 import {
   addCompressionOptions,
@@ -18,14 +20,20 @@ import {
   type ScheduleFlags,
   type SizeFlags,
 } from '../options.ts';
-import { count, milliseconds, print, printJson, ProgressLine, table } from '../report.ts';
+import { print, printJson, ProgressLine } from '../report.ts';
 import { engineVersion, packageVersion } from '../versions.ts';
 
 export interface BenchFlags extends NetworkFlags, SizeFlags, ScheduleFlags {
   readonly arch: string;
   readonly runs: number;
   readonly seed: number;
+  readonly adapter?: boolean;
+  readonly layers?: boolean;
+  readonly scaling?: boolean;
+  readonly all?: boolean;
   readonly json?: boolean;
+  /** Path of a file or folder. */
+  readonly out?: string;
 }
 
 const DEFAULT_C0 = 128;
@@ -39,18 +47,28 @@ export function addBenchCommand(program: Command, signal: AbortSignal): void {
 export function addBenchOptions(command: Command, action: (flags: BenchFlags) => Promise<void>): void {
   command.description(
     'Times a network with plain convolutions against the same one with CompConv, on made-up weights: verifies both ' +
-      'against the CPU reference, warms up, measures them in turns. What fails verification shows no time.',
+      'against the CPU reference, warms up, measures them in turns. What fails verification shows no time. ' +
+      '--adapter, --layers and --scaling measure that instead; --all measures everything.',
   );
   command.option('--arch <name>', 'network', 'resnet50');
   addCompressionOptions(command);
   addSizeOptions(command)
     .option('--runs <n>', 'measured runs of each network', integer(), 10)
-    .option('--seed <n>', 'seed of weights and input', seed, 1);
-  addJsonOption(addScheduleOption(command));
+    .option('--seed <n>', 'seed of weights and input', seed, 1)
+    .option('--adapter', "the adapter's own limits: dispatch floor, f32 peak, copy bandwidth")
+    .option('--layers', "each dispatch alone, against its roofline by the adapter's limits")
+    .option('--scaling', 'time at twice the size and at eight times the batch')
+    .option('--all', 'times, adapter, layers and scaling');
+  addJsonOption(addScheduleOption(command)).option(
+    '--out <path>',
+    'write the JSON report to this file, or into this folder as <adapter>-<date>.json',
+  );
   command.addHelpText(
     'after',
     `\nWithout --c0 and --depths, C_0 is ${DEFAULT_C0}. p90 is the smallest time that 90 % of the runs do not exceed.` +
-      '\n\nExamples:\n  compconv bench\n  compconv bench --arch vgg16_bn --c0 64 --runs 20 --json',
+      '\nWhat is timed and how to read it: bench/README.md.' +
+      '\n\nExamples:\n  compconv bench\n  compconv bench --arch vgg16_bn --c0 64 --runs 20 --json' +
+      '\n  compconv bench --all --out reports/',
   );
   command.action(action);
 }
@@ -58,6 +76,7 @@ export function addBenchOptions(command: Command, action: (flags: BenchFlags) =>
 async function runBench(flags: BenchFlags, signal: AbortSignal): Promise<void> {
   // Options first: a mistake in them is told before a GPU is looked for.
   const options = await benchOptions(flags);
+  if (flags.out !== undefined) await prepareOut(flags.out);
   const { gpu, flags: dawnFlags } = await openNodeGpu();
   const versions = {
     engine: engineVersion,
@@ -75,7 +94,7 @@ async function runBench(flags: BenchFlags, signal: AbortSignal): Promise<void> {
       onProgress: (step) => progress.update(progressText(step)),
     });
     progress.clear();
-    reportBench(report, flags);
+    await reportBench(report, flags);
   } finally {
     progress.clear();
   }
@@ -104,17 +123,29 @@ export async function benchOptions(flags: BenchFlags): Promise<BenchOptions> {
     ...(size !== undefined && { size }),
     ...(batch !== undefined && { batch }),
     ...scheduleOptions(flags),
+    ...(sectionsOf(flags) && { sections: sectionsOf(flags) }),
   };
+}
+
+/** What to measure; undefined for the default. */
+function sectionsOf({ all, adapter, layers, scaling }: BenchFlags): readonly BenchSection[] | undefined {
+  if (all) return sections;
+  const chosen = sections.filter((section) => ({ times: false, adapter, layers, scaling })[section]);
+  return chosen.length > 0 ? chosen : undefined;
 }
 
 export function progressText({ phase, label, done, total }: BenchProgress): string {
   return `${phase} ${label}${total === undefined ? '' : ` ${done! + 1}/${total}`}`;
 }
 
-/** Prints the report. @throws internal if a network was not verified */
-export function reportBench(report: BenchReport, { json }: Pick<BenchFlags, 'json'>): void {
+/** Prints the report and writes it to where it should go. @throws io; internal if a network was not verified */
+export async function reportBench(report: BenchReport, { json, out }: Pick<BenchFlags, 'json' | 'out'>): Promise<void> {
   if (json) printJson(report);
   else print(...benchText(report));
+  if (out !== undefined) {
+    const path = await writeReport(out, report);
+    if (!json) print('', `written to ${path}`);
+  }
   const wrong = report.networks.filter(({ verified }) => !verified);
   if (wrong.length > 0) {
     throw new CompConvError(
@@ -122,82 +153,4 @@ export function reportBench(report: BenchReport, { json }: Pick<BenchFlags, 'jso
       `verification failed: ${wrong.map(({ label, problem }) => `${label}: ${problem}`).join('; ')}`,
     );
   }
-}
-
-function benchText({
-  adapter,
-  software,
-  versions,
-  inputShape,
-  seed: seedValue,
-  runs,
-  schedule,
-  verifySize,
-  networks,
-}: BenchReport): string[] {
-  const stats = (summary: BenchResult['latencyMs']) =>
-    summary ? [milliseconds(summary.median), milliseconds(summary.p90), milliseconds(summary.min)] : ['-', '-', '-'];
-  const hasGpuTime = networks.some(({ gpuTimeMs }) => gpuTimeMs);
-  return [
-    `adapter   ${adapter}${software ? ': these times say nothing about a GPU' : ''}`,
-    `versions  ${Object.entries(versions)
-      .map(([name, version]) => `${name} ${version || 'none'}`)
-      .join(', ')}`,
-    `input     [${inputShape.join(', ')}], ${runs} runs in turns, seed ${seedValue}, schedule ${schedule}`,
-    '',
-    ...table(
-      [
-        'network',
-        'MACs',
-        'parameters',
-        'dispatches',
-        'pipelines',
-        'median',
-        'p90',
-        'min',
-        ...(hasGpuTime ? ['GPU median', 'p90', 'min'] : []),
-      ],
-      networks.map((result) => [
-        result.label,
-        count(result.macs),
-        count(result.params),
-        String(result.dispatches),
-        String(result.pipelines),
-        ...stats(result.latencyMs),
-        ...(hasGpuTime ? stats(result.gpuTimeMs) : []),
-      ]),
-    ),
-    '',
-    ...table(
-      [
-        'network',
-        `error at ${verifySize}x${verifySize}`,
-        'upload',
-        'compile',
-        'session',
-        'first run',
-        'to first result',
-        'warm-up runs',
-      ],
-      networks.map(({ label, verified, relativeError, load, warmUpRuns }) => [
-        label,
-        `${relativeError?.toExponential(1) ?? 'not finite'}${verified ? '' : ' FAILED'}`,
-        ...(load
-          ? [load.uploadMs, load.compileMs, load.sessionMs, load.firstRunMs, load.totalMs].map(milliseconds)
-          : Array<string>(5).fill('-')),
-        String(warmUpRuns ?? '-'),
-      ]),
-    ),
-    ...networks
-      .slice(1)
-      .flatMap(({ label, speedUp, macsRatio, network }) =>
-        speedUp === undefined
-          ? []
-          : [
-              '',
-              `${network} (${label}) against ${networks[0].network}: ${speedUp.toFixed(2)}x as fast (medians), ` +
-                `with ${macsRatio.toFixed(2)}x fewer MACs`,
-            ],
-      ),
-  ];
 }

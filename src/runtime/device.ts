@@ -25,6 +25,8 @@ export interface AdapterDescription {
   readonly isSoftware: boolean;
   readonly vendor: string;
   readonly architecture: string;
+  /** What the driver says of itself; browsers leave it empty. */
+  readonly description: string;
   readonly features: readonly string[];
 }
 
@@ -96,6 +98,7 @@ function wrapDevice(device: GPUDevice, owned: boolean, info: Partial<GPUAdapterI
       isSoftware: isSoftwareAdapter(info),
       vendor: info.vendor ?? '',
       architecture: info.architecture ?? '',
+      description: info.description ?? '',
       features: [...device.features].sort(),
     },
     limits: scheduleLimits(device, info),

@@ -121,13 +121,18 @@ export class Executor {
   /** Records the whole inference into one compute pass. */
   encode(encoder: GPUCommandEncoder, timestampWrites?: GPUComputePassTimestampWrites): void {
     const pass = encoder.beginComputePass({ label: this.plan.name, ...(timestampWrites ? { timestampWrites } : {}) });
+    this.record(pass);
+    pass.end();
+  }
+
+  /** Records the dispatches into a pass of the caller's. */
+  record(pass: GPUComputePassEncoder): void {
     let current: GPUComputePipeline | undefined;
     for (const { pipeline, bindGroup, dispatch } of this.#steps) {
       if (pipeline !== current) pass.setPipeline((current = pipeline));
       pass.setBindGroup(0, bindGroup);
       pass.dispatchWorkgroups(...dispatch.workgroups);
     }
-    pass.end();
   }
 
   /** Records the copy of the output to where `readOutput` reads it. */

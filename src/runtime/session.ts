@@ -52,6 +52,8 @@ export interface RunResult {
   readonly output: Tensor;
   /** From handing over the input to having the output. */
   readonly latencyMs: number;
+  /** Of that, what the CPU took to record the commands and submit them; copying the input is not in it. */
+  readonly encodeMs: number;
   /** On the GPU, where it has `timestamp-query`; browsers round it to 0.1 ms or so. */
   readonly gpuTimeMs?: number;
 }
@@ -194,15 +196,18 @@ export class Session {
     const images = isTensor(input) ? undefined : await this.#uploadImages(imagesOf(input), options, executor);
     this.#throwIfDisposed();
     const timer = timed ? this.#timer : undefined;
+    let encodeMs = 0;
     try {
       await withErrorScopes(device, this.graph.name, () => {
         if (isTensor(input)) executor.writeInput(input.data);
+        const begin = performance.now();
         const encoder = device.createCommandEncoder({ label: this.graph.name });
         images?.encode(encoder);
         executor.encode(encoder, timer?.writes);
         executor.encodeReadback(encoder);
         timer?.encodeResolve(encoder);
         device.queue.submit([encoder.finish()]);
+        encodeMs = performance.now() - begin;
       });
       const packed = await executor.readOutput();
       const latencyMs = performance.now() - start;
@@ -210,6 +215,7 @@ export class Session {
       return {
         output: unpackActivation(packed, executor.outputShape),
         latencyMs,
+        encodeMs,
         ...(gpuTimeNs === undefined ? {} : { gpuTimeMs: gpuTimeNs / 1e6 }),
       };
     } finally {

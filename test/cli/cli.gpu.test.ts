@@ -1,12 +1,13 @@
 /** The bundled command line as its users meet it: a child process with arguments, output and an exit status. */
 import { spawn } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { BenchReport } from '../../bench/report.ts';
 import { createNetwork, type NetworkOptions } from '../../src/models/network.ts';
 import { graphParams, withInputShape, type Graph } from '../../src/graph/graph.ts';
 import { runReference, toTensor } from '../../src/reference/run.ts';
@@ -14,6 +15,7 @@ import type { Tensor } from '../../src/tensor/tensor.ts';
 import { parseSafetensors, writeSafetensors } from '../../src/weights/safetensors.ts';
 import { seededWeights } from '../../src/weights/seeded.ts';
 import type { Weights } from '../../src/weights/weights.ts';
+import { reportProblems } from '../bench/report-schema.ts';
 import { expectClose } from '../support/compare.ts';
 import { distinctValues } from '../support/random.ts';
 
@@ -293,14 +295,22 @@ describe('bench', () => {
   test('verifies, then times plain against CompConv', async () => {
     const report = await json(...TINY);
     const [plain, compact] = report['networks'] as Record<string, any>[];
-    expect(report).toMatchObject({ inputShape: [1, 1, 16, 16], runs: 2, seed: 1, verifySize: 16 });
+    expect(reportProblems(report)).toEqual([]);
+    expect(report).toMatchObject({
+      inputShape: [1, 1, 16, 16],
+      options: { runs: 2, seed: 1, size: 16, sections: ['times'] },
+      verifySize: 16,
+    });
     expect(report['versions']).toMatchObject({
       engine: '0.1.0',
       node: process.version,
       webgpu: expect.stringMatching(/^\d+\.\d+/) as string,
     });
     for (const network of [plain, compact]) {
-      expect(network).toMatchObject({ verified: true, latencyMs: { n: 2 } });
+      expect(network).toMatchObject({ verified: true, latencyMs: { n: 2 }, encodeMs: { n: 2 }, moves: 0 });
+      expect(network['encodeMs'].median).toBeLessThan(network['latencyMs'].median);
+      expect(network['activationRatio']).toBe(network['activationBytes'] / network['activationLowerBoundBytes']);
+      expect(network).not.toHaveProperty('layers');
       expect(network['relativeError']).toBeLessThan(1e-5);
       expect(network['latencyMs'].min).toBeGreaterThan(0);
       expect(network['load'].totalMs).toBeGreaterThan(network['load'].firstRunMs);
@@ -309,8 +319,42 @@ describe('bench', () => {
     expect(compact['speedUp']).toBe(plain['latencyMs'].median / compact['latencyMs'].median);
   });
 
-  test('Ctrl-C ends it with 130 and no word', async () => {
-    const flags = [bundle, ...TINY, '--runs', '1000000'];
+  test('everything, as text and as a file in a folder', async () => {
+    const out = join(folder, 'reports/');
+    const { status, stdout, stderr } = await compconv(...TINY, '--without', 'merge-grows', '--all', '--out', out);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    for (const text of ['empty dispatches', 'GFLOP/s', 'copy: read', 'moves', 'over bound', 'encode + submit', 'of roofline', '4.2x', '8.2x'])
+      expect(stdout).toContain(text);
+    const [name] = await readdir(out);
+    expect(name).toMatch(/^[a-z0-9-]+-\d{4}-\d\d-\d\d\.json$/);
+    expect(stdout).toContain(`written to ${join(out, name)}\n`);
+    const report = JSON.parse(await readFile(join(out, name), 'utf8')) as BenchReport;
+    expect(reportProblems(report)).toEqual([]);
+    expect(report.options.withoutPasses).toEqual(['merge-grows']);
+    for (const { layers, scaling, dispatches, macs } of report.networks) {
+      expect(layers!.dispatches).toHaveLength(dispatches);
+      expect(layers!.dispatches.reduce((sum, layer) => sum + layer.macs, 0)).toBe(macs);
+      expect(layers!.kernels.reduce((sum, kernel) => sum + kernel.dispatches, 0)).toBe(dispatches);
+      expect(scaling!.base).toMatchObject({ size: 16, batch: 1 });
+      expect(scaling!.ratios).toMatchObject([
+        { point: { size: 32, batch: 1 }, workRatio: 4, bar: 4.2 },
+        { point: { size: 16, batch: 8 }, workRatio: 8, bar: 8.2 },
+      ]);
+    }
+  });
+
+  test('the adapter alone', async () => {
+    const limits = await json('bench', '--adapter');
+    expect(reportProblems(limits)).toEqual([]);
+    expect(limits).toMatchObject({ networks: [], options: { sections: ['adapter'] } });
+  });
+
+  test('a place that cannot be written is told before anything is measured', async () => {
+    await expectFailure(2, /none\/x\.json: cannot be written: there is no folder/, ...TINY, '--out', at('none/x.json'));
+  });
+
+  test.each(['--batch=1', '--layers'])('Ctrl-C ends it with 130 and no word, %s', async (flag) => {
+    const flags = [bundle, ...TINY, flag, '--runs', '1000000'];
     const outcome = await node(flags, (child) => setTimeout(() => child.kill('SIGINT'), 3000));
     expect(outcome).toEqual({ status: 130, stdout: '', stderr: '' });
   });

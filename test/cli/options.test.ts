@@ -118,6 +118,8 @@ describe('network options', () => {
       { label: 'CompConv128', options: { arch: 'resnet18', c0: 128 } },
     ]);
     expect(rest).toEqual({ runs: 3, seed: 7, size: 64 });
+    expect(await benchOptions({ ...base, layers: true, adapter: true })).toMatchObject({ sections: ['adapter', 'layers'] });
+    expect(await benchOptions({ ...base, all: true })).toMatchObject({ sections: ['times', 'adapter', 'layers', 'scaling'] });
     const depths = await file('depths.json', '{"conv1": 1}');
     const given = await benchOptions({ ...base, depths, classes: 5, inner: 'bn-relu' });
     expect(given.networks.map(({ options }) => options)).toEqual([

@@ -91,7 +91,9 @@ describe('run', () => {
 
   test('runTimed tells how long it took', async () => {
     const session = await open(small());
-    const { latencyMs, gpuTimeMs } = await session.runTimed(image(1, 1));
+    const { latencyMs, encodeMs, gpuTimeMs } = await session.runTimed(image(1, 1));
+    expect(encodeMs).toBeGreaterThan(0);
+    expect(encodeMs).toBeLessThan(latencyMs);
     expect(latencyMs).toBeGreaterThan(0);
     if (session.adapter.features.includes('timestamp-query') && gpuTimeMs !== undefined) expect(gpuTimeMs).toBeGreaterThan(0);
   });

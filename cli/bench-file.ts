@@ -1,0 +1,59 @@
+/** Where `bench --out` puts its report: in the file it names, or in a folder under a name of the report's own. */
+
+import { mkdir, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { BenchReport } from '../bench/report.ts';
+import { CompConvError } from '../src/errors.ts';
+import { readBytes, writeBytes } from './files.ts';
+
+/** Makes a folder that ends in a slash; fails now, not after minutes of measuring, if `path` cannot be written. @throws io */
+export async function prepareOut(path: string): Promise<void> {
+  if (/[\\/]$/.test(path)) {
+    await mkdir(path, { recursive: true }).catch((cause: Error) => {
+      throw new CompConvError('io', `${path}: cannot be made: ${cause.message}`, { cause });
+    });
+  } else if (!(await isFolder(path)) && !(await isFolder(dirname(path)))) {
+    throw new CompConvError('io', `${path}: cannot be written: there is no folder ${dirname(path)}`);
+  }
+}
+
+/**
+ * Writes the report as JSON, one field a line; gives its path. In a folder it is `<adapter>-<YYYY-MM-DD>.json`, and a number
+ * is added while that is the report of other options or versions; one of the same is measured anew and replaced. @throws io
+ */
+export async function writeReport(path: string, report: BenchReport): Promise<string> {
+  const file = (await isFolder(path)) ? await freeName(path, report) : path;
+  await writeBytes(file, new TextEncoder().encode(`${JSON.stringify(report, undefined, 2)}\n`));
+  return file;
+}
+
+/** `nvidia-h100` of `nvidia-h100 (nvidia, hopper)`. */
+export function adapterSlug(name: string): string {
+  const [first] = name.split(/\s\(|,\ssoftware/);
+  return first.toLowerCase().replace(/[^a-z0-9]+/g, '-').replace(/^-+|-+$/g, '') || 'adapter';
+}
+
+async function freeName(folder: string, report: BenchReport): Promise<string> {
+  const stem = join(folder, `${adapterSlug(report.adapter.name)}-${report.date.slice(0, 10)}`);
+  for (let number = 1; ; number++) {
+    const file = `${stem}${number === 1 ? '' : `-${number}`}.json`;
+    const before = await stat(file).catch(() => undefined);
+    if (!before || (before.isFile() && (await isSameKind(file, report)))) return file;
+  }
+}
+
+/** Whether a file is a report of the same measurement. */
+async function isSameKind(file: string, report: BenchReport): Promise<boolean> {
+  const kind = ({ format, adapter, versions, options }: Partial<BenchReport>) =>
+    JSON.stringify([format, adapter, versions, options]);
+  try {
+    const text = new TextDecoder().decode(await readBytes(file));
+    return kind(JSON.parse(text) as Partial<BenchReport>) === kind(report);
+  } catch {
+    return false;
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
+}
