@@ -51,7 +51,7 @@ export function seededWeights(shapes: ReadonlyMap<string, readonly number[]>, se
  * of little bias, https://github.com/skeeto/hash-prospector/issues/19.
  * @throws invalid-argument for a seed that is no integer in [0, 2^32).
  */
-export function seededUniform(seed: number, name: string, count: number, low: number, high: number): Float32Array {
+export function seededUniform(seed: number, name: string, count: number, low: number, high: number): Float32Array<ArrayBuffer> {
   checkSeed(seed);
   let hash = 0x811c9dc5;
   for (const byte of new TextEncoder().encode(name)) hash = Math.imul(hash ^ byte, 0x01000193);
