@@ -76,7 +76,7 @@ export class Executor {
       }),
     );
     const resource = (ref: BufferRef, binding: number, isWritten: boolean): GPUBindingResource => {
-      if ('value' in ref) return { buffer: this.#bufferOf(ref.value) };
+      if ('value' in ref) return { buffer: this.bufferOf(ref.value) };
       if ('constant' in ref) return constants.resource(ref.constant);
       return { buffer: this.#unused[isWritten ? 1 : 0], offset: binding * UNUSED_BYTES, size: UNUSED_BYTES };
     };
@@ -96,13 +96,14 @@ export class Executor {
     });
   }
 
-  #bufferOf(value: string): GPUBuffer {
+  /** Where a value of the plan is while it lives. */
+  bufferOf(value: string): GPUBuffer {
     return this.#buffers[this.plan.memory.bufferOf.get(value)!];
   }
 
   /** Where the input goes, NHWC with padded channels. */
   get input(): GPUBuffer {
-    return this.#bufferOf(this.plan.input);
+    return this.bufferOf(this.plan.input);
   }
 
   /** Bytes of activations on the GPU. */
@@ -110,21 +111,23 @@ export class Executor {
     return this.#buffers.reduce((sum, buffer) => sum + buffer.size, 0);
   }
 
-  /** Records the whole inference into one compute pass. */
-  encode(encoder: GPUCommandEncoder, timestampWrites?: GPUComputePassTimestampWrites): void {
+  /** Records the whole inference into one compute pass, `repeats` times over. */
+  encode(encoder: GPUCommandEncoder, timestampWrites?: GPUComputePassTimestampWrites, repeats = 1): void {
     const pass = encoder.beginComputePass({ label: this.plan.name, ...(timestampWrites ? { timestampWrites } : {}) });
     let current: GPUComputePipeline | undefined;
-    for (const { pipeline, bindGroup, dispatch } of this.#steps) {
-      if (pipeline !== current) pass.setPipeline((current = pipeline));
-      pass.setBindGroup(0, bindGroup);
-      pass.dispatchWorkgroups(...dispatch.workgroups);
+    for (let repeat = 0; repeat < repeats; repeat++) {
+      for (const { pipeline, bindGroup, dispatch } of this.#steps) {
+        if (pipeline !== current) pass.setPipeline((current = pipeline));
+        pass.setBindGroup(0, bindGroup);
+        pass.dispatchWorkgroups(...dispatch.workgroups);
+      }
     }
     pass.end();
   }
 
   /** Records the copy of the output to where `readOutput` reads it. */
   encodeReadback(encoder: GPUCommandEncoder): void {
-    encoder.copyBufferToBuffer(this.#bufferOf(this.plan.output), 0, this.#readback, 0, this.#readback.size);
+    encoder.copyBufferToBuffer(this.bufferOf(this.plan.output), 0, this.#readback, 0, this.#readback.size);
   }
 
   /** Waits for the submitted work and copies its output, NHWC with padded channels. */

@@ -5,6 +5,7 @@
  * Greedy by size: the largest values choose first, each takes the first buffer that is free for its whole lifetime. A
  * buffer is as large as its first value, so none ever grows.
  */
+import type { ChannelLayout } from '../tensor/channel-layout.ts';
 import type { ImageShape } from '../tensor/image-shape.ts';
 import { BYTES_PER_ELEMENT } from '../kernels/constants.ts';
 import { valuesOf, type Dispatch } from '../kernels/kernel.ts';
@@ -23,10 +24,11 @@ export interface PlannedValue {
   readonly shape: ImageShape;
   /** Channels per pixel, padding included. */
   readonly pitch: number;
+  readonly layout: ChannelLayout;
 }
 
 /** Bytes of a value on the GPU, padding included. */
-export function valueBytes({ shape: { n, h, w }, pitch }: PlannedValue): number {
+export function valueBytes({ shape: { n, h, w }, pitch }: Pick<PlannedValue, 'shape' | 'pitch'>): number {
   return n * h * w * pitch * BYTES_PER_ELEMENT;
 }
 
