@@ -11,6 +11,7 @@ import { nativeInputSize, type NetworkOptions } from '../src/models/network.ts';
 import { runReference, toTensor } from '../src/reference/run.ts';
 import type { DeviceOptions } from '../src/runtime/device.ts';
 import { createSession, type Session } from '../src/runtime/session.ts';
+import type { TuningCache } from '../src/runtime/tuning-cache.ts';
 import { summarizePlan, type ScheduleName } from '../src/scheduler/plan.ts';
 import { elementCount, type Tensor } from '../src/tensor/tensor.ts';
 import { seededUniform } from '../src/weights/seeded.ts';
@@ -39,6 +40,10 @@ export interface BenchOptions extends DeviceOptions {
   readonly seed?: number;
   /** Default `optimized`. */
   readonly schedule?: ScheduleName;
+  /** Where each session looks for kernels to take: see `SessionOptions`. Default nowhere. */
+  readonly tuning?: TuningCache;
+  /** Called with each session before it runs; what it throws ends the benchmark. */
+  readonly onSession?: (session: Session) => void;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: BenchProgress) => void;
   /** Goes into the report as it is: versions of what the engine runs on. */
@@ -110,7 +115,7 @@ export async function runBenchmark(options: BenchOptions): Promise<BenchReport> 
         await measure(entrant);
       }
     }
-    return report(entrants, { versions, seed, runs, schedule, verifySize });
+    return report(entrants, { versions, seed, runs, schedule, tuned: options.tuning !== undefined, verifySize });
   } finally {
     for (const { session } of entrants) session.dispose();
   }
@@ -118,7 +123,7 @@ export async function runBenchmark(options: BenchOptions): Promise<BenchReport> 
 
 /** Loads a network and runs it once, which is timed. */
 async function enter(label: string, model: NetworkModel, seed: number, options: BenchOptions): Promise<Entrant> {
-  const { device, adapter, gpu, powerPreference, signal, schedule } = options;
+  const { device, adapter, gpu, powerPreference, signal, schedule, tuning, onSession } = options;
   const input = seededInput(model, seed);
   const start = performance.now();
   const last = { upload: 0, compile: 0 };
@@ -129,9 +134,11 @@ async function enter(label: string, model: NetworkModel, seed: number, options: 
     ...(powerPreference && { powerPreference }),
     ...(signal && { signal }),
     ...(schedule && { schedule }),
+    ...(tuning && { tuning }),
     onProgress: ({ phase }) => (last[phase] = performance.now() - start),
   });
   try {
+    onSession?.(session);
     const sessionMs = performance.now() - start;
     const { output, latencyMs } = await session.runTimed(input);
     const load = {
@@ -197,7 +204,7 @@ async function measure(entrant: Entrant): Promise<void> {
 
 function report(
   entrants: readonly Entrant[],
-  { versions, seed, runs, schedule, verifySize }: Pick<BenchReport, 'versions' | 'seed' | 'runs' | 'schedule' | 'verifySize'>,
+  { versions, seed, runs, schedule, tuned, verifySize }: Pick<BenchReport, 'versions' | 'seed' | 'runs' | 'schedule' | 'tuned' | 'verifySize'>,
 ): BenchReport {
   const results: BenchResult[] = [];
   for (const entrant of entrants) results.push(result(entrant, results[0]));
@@ -210,6 +217,7 @@ function report(
     seed,
     runs,
     schedule,
+    tuned,
     verifySize,
     verifyTolerance: VERIFY_TOLERANCE,
     networks: results,

@@ -56,6 +56,8 @@ export interface BenchReport {
   readonly seed: number;
   readonly runs: number;
   readonly schedule: ScheduleName;
+  /** Whether kernels were taken that tuning had measured to be fastest. */
+  readonly tuned: boolean;
   /** Height and width of the input that the networks were verified on. */
   readonly verifySize: number;
   readonly verifyTolerance: number;

@@ -316,6 +316,48 @@ describe('bench', () => {
   });
 });
 
+describe('tune', () => {
+  const TINY = ['--arch', 'resnet_small14', '--size', '16'];
+  const tune = (...args: string[]) => json('tune', ...TINY, '--plain', ...args);
+
+  test('finds kernels once; bench, run and eval take them with --tuned, and say so where there are none', async () => {
+    const cache = ['--cache', at('tuning.json')];
+    await expectFailure(2, /--tuned: nothing is known of ResNetSmall14 .*; run "compconv tune" first/, 'bench', ...TINY, '--tuned', ...cache);
+    const report = await tune(...cache);
+    expect(report).toMatchObject({ network: 'ResNetSmall14', inputShape: [1, 1, 16, 16], fromCache: false, problems: [] });
+    expect(report['signatures'].length).toBeGreaterThan(2);
+    for (const { timesMs, chosen } of report['signatures'] as { timesMs: Record<string, number>; chosen: string }[]) {
+      expect(timesMs[chosen]).toBeGreaterThan(0);
+    }
+    expect(await tune(...cache)).toMatchObject({ fromCache: true });
+    // The other network of the benchmark is not tuned yet.
+    await expectFailure(2, 'nothing is known of CompConv16-ResNetSmall14', 'bench', ...TINY, '--c0', '16', '--tuned', ...cache);
+    await file('square.safetensors', writeSafetensors([['input', { shape: [1, 1, 16, 16], data: distinctValues(256, 1) }]]));
+    const run = ['run', '--arch', 'resnet_small14', '--plain', '--seed', '1', '--input', at('square.safetensors')];
+    const [tuned, untuned] = [await json(...run, '--tuned', ...cache), await json(...run)];
+    const scores = (result: Record<string, any>) => (result['images'][0].top as { score: number }[]).map(({ score }) => score);
+    expectClose(scores(tuned), scores(untuned), { relativeL2: 1e-4 });
+    // For people.
+    const { status, stdout } = await compconv('tune', ...TINY, '--plain', ...cache);
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^adapter .*\nnetwork  ResNetSmall14, input \[1, 1, 16, 16\]\n[^]*conv2d.* ms .*chosen[^]*the whole network: .* untuned, .* tuned/);
+  });
+
+  test('a file that is none is told, and written anew', async () => {
+    const path = await file('broken.json', '{');
+    const { status, stderr } = await compconv('tune', ...TINY, '--plain', '--json', '--cache', path);
+    expect(status).toBe(0);
+    expect(stderr).toBe(`compconv: ${path}: is no file of tuning results; it is ignored, and written anew when something is tuned\n`);
+    expect(JSON.parse(await readFile(path, 'utf8'))).toMatchObject({ version: 1 });
+  });
+
+  test('Ctrl-C ends it with 130 and no word', async () => {
+    const flags = [bundle, 'tune', '--arch', 'resnet50', '--size', '96', '--no-cache'];
+    const outcome = await node(flags, (child) => setTimeout(() => child.kill('SIGINT'), 5000));
+    expect(outcome).toEqual({ status: 130, stdout: '', stderr: '' });
+  });
+});
+
 describe('errors are one line, with status 2 for what the user gave', () => {
   const RUN = ['run', '--arch', 'resnet18', '--plain', '--seed', '1'];
 
