@@ -28,6 +28,7 @@ interface TuneFlags extends NetworkFlags, SizeFlags, ScheduleFlags {
   readonly weights?: string;
   /** A path; false for nowhere. */
   readonly cache?: string | false;
+  readonly fresh?: boolean;
   readonly json?: boolean;
 }
 
@@ -44,7 +45,8 @@ export function addTuneCommand(program: Command, signal: AbortSignal): void {
   addNetworkOptions(command).option('--weights <file>', 'take the network from the metadata of this .safetensors file; flags win');
   addJsonOption(addScheduleOption(addSizeOptions(command)))
     .option('--cache <file>', `where to keep the results (default: ${TUNING_PATH})`)
-    .option('--no-cache', 'measure everything, keep nothing');
+    .option('--no-cache', 'measure everything, keep nothing')
+    .option('--fresh', 'measure what is known, too');
   command.addHelpText(
     'after',
     '\nResults are for one size and batch. Ctrl-C ends it and keeps nothing of this network.' +
@@ -66,6 +68,7 @@ async function runTune(flags: TuneFlags, signal: AbortSignal): Promise<void> {
   try {
     const report = await session.tune({
       signal,
+      fresh: flags.fresh ?? false,
       cache: flags.cache === false ? null : tuningFile(flags.cache),
       onProgress: (step) => progress.update(progressText(step)),
     });

@@ -50,6 +50,8 @@ export interface TuneOptions {
    * is one.
    */
   readonly cache?: TuningCache | null;
+  /** Measures what is known already, too: the machine was busy then, for example. Default false. */
+  readonly fresh?: boolean;
 }
 
 /** A tensor `[N, C, H, W]`, already normalised, or one or more images, which the model's preprocessing makes into one. */
@@ -253,7 +255,7 @@ export class Session {
     this.#choices = new Map([...this.#tuned].map(([signature, { chosen }]) => [signature, chosen]));
   }
 
-  async #tune({ signal, onProgress, cache = this.#tuning }: TuneOptions): Promise<TuningReport> {
+  async #tune({ signal, onProgress, cache = this.#tuning, fresh = false }: TuneOptions): Promise<TuningReport> {
     this.#throwIfDisposed();
     throwIfAborted(signal);
     const shape = shapeOf(this.graph, this.graph.input);
@@ -273,6 +275,7 @@ export class Session {
         {
           cache: cache === undefined && typeof indexedDB !== 'undefined' ? indexedDbTuningCache() : (cache ?? undefined),
           known: this.#tuned,
+          fresh,
           onProgress,
         },
       );

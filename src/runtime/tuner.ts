@@ -45,6 +45,8 @@ export interface TunerOptions {
   readonly cache: TuningCache | undefined;
   /** What is known already, by signature. */
   readonly known: ReadonlyMap<string, TunedSignature>;
+  /** Whether to measure what is known, too. */
+  readonly fresh: boolean;
   readonly onProgress: ((progress: TuningProgress) => void) | undefined;
 }
 
@@ -57,7 +59,7 @@ export interface Tuned {
 }
 
 /** Tunes the network. @throws aborted; whatever the device's end is */
-export async function tuneNetwork(subject: TuningSubject, { cache, known: before, onProgress }: TunerOptions): Promise<Tuned> {
+export async function tuneNetwork(subject: TuningSubject, { cache, known: before, fresh, onProgress }: TunerOptions): Promise<Tuned> {
   const { engine } = subject;
   const problems: string[] = [];
   const cached = await lookUp(cache, tuningKey(engine.adapter), problems);
@@ -65,7 +67,7 @@ export async function tuneNetwork(subject: TuningSubject, { cache, known: before
   const trials = new TuningTrials(subject);
   try {
     const all = distinctChoices(trials.plan());
-    const missing = all.filter((choice) => !isKnown(choice, known));
+    const missing = all.filter((choice) => fresh || !isKnown(choice, known));
     for (const [done, choice] of missing.entries()) {
       const progress = { done, total: missing.length, signature: choice.signature };
       onProgress?.({ phase: 'verify', ...progress });
@@ -84,7 +86,7 @@ export async function tuneNetwork(subject: TuningSubject, { cache, known: before
     // Lost in between, every candidate failed: rejects here, before it is remembered.
     await Promise.race([engine.lost, Promise.resolve()]);
     const inCache = new Map(Object.entries(cached?.signatures ?? {}));
-    await remember(subject, cache, all.filter((choice) => !isKnown(choice, inCache)), known, problems);
+    await remember(subject, cache, all.filter((choice) => fresh || !isKnown(choice, inCache)), known, problems);
     const measured = new Set(missing.map(({ signature }) => signature));
     const { before: untunedMs, after: tunedMs } = confirmed;
     return {

@@ -27,7 +27,8 @@ export interface TuningSubject {
 
 /** A kernel must take less than so much of the predicted one's time to displace it: noise is no reason. */
 const DISPLACES = 0.97;
-const BUDGET_MS = { signature: 600, network: 5000 };
+const SIGNATURE_RACE = { budgetMs: 500, hopeless: 2 };
+const NETWORK_RACE = { budgetMs: 4000, hopeless: Infinity };
 
 export class TuningTrials {
   readonly #subject: TuningSubject;
@@ -78,7 +79,7 @@ export class TuningTrials {
         }
       }
       onMeasure();
-      const times = trials.size === 0 ? new Map<string, number>() : await race(trials, this.#raceOptions(BUDGET_MS.signature));
+      const times = trials.size === 0 ? new Map<string, number>() : await race(trials, this.#raceOptions(SIGNATURE_RACE));
       return { chosen: choose(choice, times), timesMs: Object.fromEntries(times), excluded };
     } finally {
       for (const trial of trials.values()) trial.destroy();
@@ -106,7 +107,7 @@ export class TuningTrials {
         const results = await trial.run();
         problem = difference(results, (expected ??= results));
       }
-      const times = await race(trials, { ...this.#raceOptions(BUDGET_MS.network), ...(onRound && { onRound }) });
+      const times = await race(trials, { ...this.#raceOptions(NETWORK_RACE), ...(onRound && { onRound }) });
       const before = times.get('before')!;
       return { before, after: times.get('after') ?? before, ...(problem !== undefined && { problem }) };
     } finally {
@@ -114,9 +115,9 @@ export class TuningTrials {
     }
   }
 
-  #raceOptions(budgetMs: number): RaceOptions {
+  #raceOptions(race: Pick<RaceOptions, 'budgetMs' | 'hopeless'>): RaceOptions {
     const { engine, signal } = this.#subject;
-    return { stopwatch: this.#stopwatch, hasTimestamps: engine.hasTimestamps, budgetMs, signal };
+    return { stopwatch: this.#stopwatch, hasTimestamps: engine.hasTimestamps, signal, ...race };
   }
 
   async #prepare(plan: Excerpt, constants: ConstantStore): Promise<Trial> {

@@ -317,38 +317,34 @@ describe('bench', () => {
 });
 
 describe('tune', () => {
-  const TINY = ['--arch', 'resnet_small14', '--size', '16'];
-  const tune = (...args: string[]) => json('tune', ...TINY, '--plain', ...args);
-
-  test('finds kernels once; bench, run and eval take them with --tuned, and say so where there are none', async () => {
-    const cache = ['--cache', at('tuning.json')];
-    await expectFailure(2, /--tuned: nothing is known of ResNetSmall14 .*; run "compconv tune" first/, 'bench', ...TINY, '--tuned', ...cache);
-    const report = await tune(...cache);
-    expect(report).toMatchObject({ network: 'ResNetSmall14', inputShape: [1, 1, 16, 16], fromCache: false, problems: [] });
+  test('finds kernels once; --tuned takes them, and says so where there are none', async () => {
+    const path = await file('tuning.json', 'no JSON');
+    const flags = ['--weights', at('small.safetensors'), '--cache', path];
+    const first = await compconv('tune', ...flags, '--size', '16', '--json');
+    expect(first.status).toBe(0);
+    expect(first.stderr).toBe(
+      `compconv: ${path}: is no file of tuning results; it is ignored, and written anew when something is tuned\n`,
+    );
+    const report = JSON.parse(first.stdout) as Record<string, any>;
+    expect(report).toMatchObject({ network: small.graph.name, inputShape: [1, 1, 16, 16], fromCache: false, problems: [] });
     expect(report['signatures'].length).toBeGreaterThan(2);
     for (const { timesMs, chosen } of report['signatures'] as { timesMs: Record<string, number>; chosen: string }[]) {
       expect(timesMs[chosen]).toBeGreaterThan(0);
     }
-    expect(await tune(...cache)).toMatchObject({ fromCache: true });
-    // The other network of the benchmark is not tuned yet.
-    await expectFailure(2, 'nothing is known of CompConv16-ResNetSmall14', 'bench', ...TINY, '--c0', '16', '--tuned', ...cache);
-    await file('square.safetensors', writeSafetensors([['input', { shape: [1, 1, 16, 16], data: distinctValues(256, 1) }]]));
-    const run = ['run', '--arch', 'resnet_small14', '--plain', '--seed', '1', '--input', at('square.safetensors')];
-    const [tuned, untuned] = [await json(...run, '--tuned', ...cache), await json(...run)];
-    const scores = (result: Record<string, any>) => (result['images'][0].top as { score: number }[]).map(({ score }) => score);
-    expectClose(scores(tuned), scores(untuned), { relativeL2: 1e-4 });
-    // For people.
-    const { status, stdout } = await compconv('tune', ...TINY, '--plain', ...cache);
-    expect(status).toBe(0);
-    expect(stdout).toMatch(/^adapter .*\nnetwork  ResNetSmall14, input \[1, 1, 16, 16\]\n[^]*conv2d.* ms .*chosen[^]*the whole network: .* untuned, .* tuned/);
-  });
+    // Known now; for people.
+    const again = await compconv('tune', ...flags, '--size', '16');
+    expect(again).toMatchObject({ status: 0, stderr: '' });
+    expect(again.stdout).toMatch(/^adapter .*\nnetwork .*, input \[1, 1, 16, 16\]\n[^]*conv2d.* ms .*chosen.*known\n[^]*: .* untuned, .* tuned/);
 
-  test('a file that is none is told, and written anew', async () => {
-    const path = await file('broken.json', '{');
-    const { status, stderr } = await compconv('tune', ...TINY, '--plain', '--json', '--cache', path);
-    expect(status).toBe(0);
-    expect(stderr).toBe(`compconv: ${path}: is no file of tuning results; it is ignored, and written anew when something is tuned\n`);
-    expect(JSON.parse(await readFile(path, 'utf8'))).toMatchObject({ version: 1 });
+    const square = (side: number): Tensor => ({ shape: [1, 1, side, side], data: distinctValues(side * side, 1) });
+    const run = async (side: number) => {
+      const input = await file(`${side}.safetensors`, writeSafetensors([['input', square(side)]]));
+      return ['run', ...flags, '--input', input, '--output', at('tuned.safetensors'), '--tuned'];
+    };
+    await json(...(await run(16)));
+    const { data } = parseSafetensors(await readFile(at('tuned.safetensors'))).get('logits');
+    expectClose(data, reference(small, square(16)).data, { relativeL2: 1e-5 });
+    await expectFailure(2, /--tuned: nothing is known of .*; run "compconv tune" first/, ...(await run(20)));
   });
 
   test('Ctrl-C ends it with 130 and no word', async () => {

@@ -182,6 +182,7 @@ describe('cache', () => {
     const second = await open(tinyModel(), { tuning: cache });
     expect(second.tuned).toEqual({ known: 2, total: 2 });
     expect(await second.tune()).toMatchObject({ fromCache: true });
+    expect((await second.tune({ fresh: true })).signatures.map(({ fromCache }) => fromCache)).toEqual([false, false]);
     // One of the two forgotten, the other about other candidates.
     const [[key, { adapter, signatures }]] = cache.records;
     const [[, kept], [name]] = Object.entries(signatures);
