@@ -30,7 +30,7 @@ export interface Entrant {
 
 /** What of the options opens a session; absent ones stay absent. */
 export function sessionOptions(options: BenchOptions): SessionOptions {
-  const { device, adapter, gpu, powerPreference, signal, schedule, withoutPasses, dtype } = options;
+  const { device, adapter, gpu, powerPreference, signal, schedule, withoutPasses, dtype, tuning } = options;
   return {
     ...(device && { device }),
     ...(adapter && { adapter }),
@@ -40,6 +40,7 @@ export function sessionOptions(options: BenchOptions): SessionOptions {
     ...(schedule && { schedule }),
     ...(withoutPasses && { withoutPasses }),
     ...(dtype && { dtype }),
+    ...(tuning && { tuning }),
   };
 }
 
@@ -58,6 +59,7 @@ export async function enter(
     onProgress: ({ phase }) => (last[phase] = performance.now() - start),
   });
   try {
+    options.onSession?.(session);
     const sessionMs = performance.now() - start;
     const { output, latencyMs } = await session.runTimed(input);
     const load = {

@@ -69,7 +69,7 @@ function checkedOptions(options: BenchOptions): ReportOptions {
   if (!(Number.isInteger(runs) && runs >= 1))
     throw new CompConvError('invalid-argument', `benchmark: runs must be at least 1, got ${runs}`);
   const size = options.size ?? nativeInputSize(networks[0].options.arch);
-  return { sections, networks, size, batch, runs, seed, schedule, withoutPasses, dtype };
+  return { sections, networks, size, batch, runs, seed, schedule, withoutPasses, dtype, tuned: options.tuning !== undefined };
 }
 
 function verifySize({ size }: ReportOptions): number {

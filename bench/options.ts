@@ -1,6 +1,8 @@
 /** What a benchmark is asked for, and what it says of its progress. */
 import type { NetworkOptions } from '../src/models/network.ts';
 import type { DeviceOptions } from '../src/runtime/device.ts';
+import type { Session } from '../src/runtime/session.ts';
+import type { TuningCache } from '../src/runtime/tuning-cache.ts';
 import type { ScheduleOptions } from '../src/scheduler/schedule.ts';
 
 export interface BenchNetwork {
@@ -30,6 +32,10 @@ export interface BenchOptions extends DeviceOptions, Pick<ScheduleOptions, 'sche
   readonly runs?: number;
   /** Of weights and input. Default 1. */
   readonly seed?: number;
+  /** Where each session looks for kernels to take: see `SessionOptions`. Default nowhere. */
+  readonly tuning?: TuningCache;
+  /** Called with each session before it runs; what it throws ends the benchmark. */
+  readonly onSession?: (session: Session) => void;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: BenchProgress) => void;
   /** Goes into the report as it is: versions of what the engine runs on. */

@@ -202,6 +202,8 @@ export interface ReportOptions {
   readonly seed: number;
   readonly schedule: ScheduleName;
   readonly dtype: Dtype;
+  /** Whether kernels were taken that tuning had measured to be fastest. */
+  readonly tuned: boolean;
   readonly withoutPasses: readonly string[];
 }
 

@@ -18,7 +18,7 @@ export function benchText(report: BenchReport): string[] {
   return parts.flatMap((lines, i) => (i === 0 ? lines : ['', ...lines]));
 }
 
-function head({ adapter, versions, inputShape, networks, options: { runs, seed, schedule, withoutPasses, dtype } }: BenchReport): string[] {
+function head({ adapter, versions, inputShape, networks, options: { runs, seed, schedule, withoutPasses, dtype, tuned } }: BenchReport): string[] {
   const without = withoutPasses.length > 0 ? ` without ${withoutPasses.join(', ')}` : '';
   return [
     `adapter   ${adapter.name}${adapter.isSoftware ? ': these times say nothing about a GPU' : ''}`,
@@ -26,7 +26,7 @@ function head({ adapter, versions, inputShape, networks, options: { runs, seed, 
       .map(([name, version]) => `${name} ${version || 'none'}`)
       .join(', ')}`,
     ...(inputShape
-      ? [`input     [${inputShape.join(', ')}], ${runs} runs in turns, seed ${seed}, schedule ${schedule}${without}, ${dtype}`]
+      ? [`input     [${inputShape.join(', ')}], ${runs} runs in turns, seed ${seed}, schedule ${schedule}${without}, ${dtype}${tuned ? ', tuned' : ''}`]
       : []),
     ...new Set(networks.flatMap(({ dtypeFallback }) => (dtypeFallback === undefined ? [] : [`          ${dtypeFallback}`]))),
   ];

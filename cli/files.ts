@@ -94,7 +94,8 @@ export async function readDepths(path: string): Promise<Record<string, number>> 
   });
 }
 
-function reason(cause: unknown): string {
+/** Why a file cannot be read or written, for people. */
+export function reason(cause: unknown): string {
   const { code, message } = cause as NodeJS.ErrnoException;
   const known: Record<string, string> = {
     ENOENT: 'there is no such file or folder',

@@ -9,6 +9,7 @@ import { addEvalCommand } from './commands/eval.ts';
 import { addInfoCommand } from './commands/info.ts';
 import { addPlanCommand } from './commands/plan.ts';
 import { addRunCommand } from './commands/run.ts';
+import { addTuneCommand } from './commands/tune.ts';
 import { quiet, runProgram } from './program.ts';
 import { engineVersion } from './versions.ts';
 
@@ -20,7 +21,7 @@ function createProgram(signal: AbortSignal): Command {
       'after',
       '\nExit status: 0 done, 1 failed, 2 wrong input, 130 interrupted. "compconv help <command>" has examples.',
     );
-  for (const add of [addRunCommand, addEvalCommand, addInfoCommand, addPlanCommand, addBenchCommand])
+  for (const add of [addRunCommand, addEvalCommand, addInfoCommand, addPlanCommand, addBenchCommand, addTuneCommand])
     add(program, signal);
   return program;
 }

@@ -11,8 +11,10 @@ import { architectures, createNetwork, type InputSize, type NetworkOptions } fro
 import { schedules, type ScheduleName } from '../src/scheduler/plan.ts';
 import { dtypes, type Dtype } from '../src/tensor/dtype.ts';
 import { passNames, type PassName, type ScheduleOptions } from '../src/scheduler/schedule.ts';
-import { naming } from './failure.ts';
+import type { TuningCache } from '../src/runtime/tuning-cache.ts';
+import { naming, oneLine } from './failure.ts';
 import { readBytes, readDepths } from './files.ts';
+import { defaultTuningPath, fileTuningCache } from './tuning-file.ts';
 
 /** Which network, as given: all of it may come from a file's metadata instead. */
 export interface NetworkFlags {
@@ -108,6 +110,30 @@ export function addScheduleOption(command: Command): Command {
 /** The flags as the engine's options. */
 export function scheduleOptions({ schedule, without, dtype }: ScheduleFlags): ScheduleOptions {
   return { ...(schedule && { schedule }), ...(without && { withoutPasses: without }), ...(dtype && { dtype }) };
+}
+
+export interface TunedFlags {
+  readonly tuned?: boolean;
+  /** Path of the tuning file. */
+  readonly cache?: string;
+}
+
+export function addTunedOptions(command: Command): Command {
+  return command
+    .option('--tuned', 'use the kernels that "compconv tune" found to be fastest on this adapter')
+    .option('--cache <file>', `where it keeps them (default: ${TUNING_PATH})`);
+}
+
+/** For `--help`, which is no place for somebody's home. */
+export const TUNING_PATH = 'compconv-webgpu/tuning.json in the cache folder of the user';
+
+/** The session's options; what is wrong with the file is told on standard error. */
+export function tuningOptions({ tuned, cache }: TunedFlags): { tuning?: TuningCache } {
+  return tuned ? { tuning: tuningFile(cache) } : {};
+}
+
+export function tuningFile(path = defaultTuningPath()): TuningCache {
+  return fileTuningCache(path, (message) => process.stderr.write(`compconv: ${oneLine(message)}\n`));
 }
 
 export function addJsonOption(command: Command): Command {

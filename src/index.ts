@@ -26,6 +26,10 @@ export {
   type SessionInput,
   type SessionOptions,
   type SessionProgress,
+  type TuneOptions,
 } from './runtime/session.ts';
+export type { SignatureReport, TuningProgress, TuningReport } from './runtime/tuner.ts';
+export type { TunedSignature, TuningCache, TuningRecord } from './runtime/tuning-cache.ts';
+export { indexedDbTuningCache } from './runtime/indexed-db-cache.ts';
 export type { ImageSource, RawImage } from './vision/image-source.ts';
 export type { Classification } from './vision/top-k.ts';

@@ -15,15 +15,19 @@ import {
   networkOptions,
   seed,
   addScheduleOption,
+  addTunedOptions,
   scheduleOptions,
+  tuningOptions,
   type NetworkFlags,
   type ScheduleFlags,
   type SizeFlags,
+  type TunedFlags,
 } from '../options.ts';
 import { print, printJson, ProgressLine } from '../report.ts';
+import { requireTuned } from '../tuning-file.ts';
 import { engineVersion, packageVersion } from '../versions.ts';
 
-export interface BenchFlags extends NetworkFlags, SizeFlags, ScheduleFlags {
+export interface BenchFlags extends NetworkFlags, SizeFlags, ScheduleFlags, TunedFlags {
   readonly arch: string;
   readonly runs: number;
   readonly seed: number;
@@ -41,6 +45,7 @@ const DEFAULT_C0 = 128;
 export function addBenchCommand(program: Command, signal: AbortSignal): void {
   const command = program.command('bench').summary('time plain convolutions against CompConv');
   addBenchOptions(command, (flags) => runBench(flags, signal));
+  addTunedOptions(command);
 }
 
 /** The command's options and texts, for the one in Node and the one that drives a browser. */
@@ -88,6 +93,8 @@ async function runBench(flags: BenchFlags, signal: AbortSignal): Promise<void> {
   try {
     const report = await runBenchmark({
       ...options,
+      ...tuningOptions(flags),
+      ...(flags.tuned && { onSession: requireTuned }),
       gpu,
       versions,
       signal,

@@ -15,15 +15,19 @@ import {
   addJsonOption,
   addNetworkOptions,
   addScheduleOption,
+  addTunedOptions,
+  tuningOptions,
   scheduleOptions,
   integer,
   loadWeights,
   type NetworkFlags,
   type ScheduleFlags,
+  type TunedFlags,
 } from '../options.ts';
 import { count, milliseconds, percent, print, printJson, ProgressLine, storage } from '../report.ts';
+import { requireTuned } from '../tuning-file.ts';
 
-interface EvalFlags extends NetworkFlags, ScheduleFlags {
+interface EvalFlags extends NetworkFlags, ScheduleFlags, TunedFlags {
   readonly weights: string;
   readonly images: string;
   readonly labels: string;
@@ -56,7 +60,7 @@ export function addEvalCommand(program: Command, signal: AbortSignal): void {
     .requiredOption('--labels <file>', 'labels, IDX [N] of bytes, gzipped or not')
     .option('--limit <n>', 'only the first so many images', integer())
     .option('--batch <n>', 'images in one run', integer(), 100);
-  addJsonOption(addScheduleOption(addNetworkOptions(command)));
+  addJsonOption(addTunedOptions(addScheduleOption(addNetworkOptions(command))));
   command.addHelpText(
     'after',
     '\nExample:\n  compconv eval --weights fashion-mnist-compconv.safetensors --images t10k-images-idx3-ubyte.gz \\\n' +
@@ -76,8 +80,9 @@ async function runEval(flags: EvalFlags, signal: AbortSignal): Promise<void> {
   const batch = Math.min(flags.batch, data.total);
   const graph = withInputShape(model.graph, { n: batch, h, w, c: 1 });
   const { gpu } = await openNodeGpu();
-  const session = await createSession({ ...model, graph }, { gpu, signal, ...scheduleOptions(flags) });
+  const session = await createSession({ ...model, graph }, { gpu, signal, ...scheduleOptions(flags), ...tuningOptions(flags) });
   try {
+    if (flags.tuned) requireTuned(session);
     let correct = 0;
     let latencyMs = 0;
     const firstLogits: number[][] = [];

@@ -20,13 +20,17 @@ import {
   loadWeights,
   seed,
   addScheduleOption,
+  addTunedOptions,
+  tuningOptions,
   scheduleOptions,
   type NetworkFlags,
   type ScheduleFlags,
+  type TunedFlags,
 } from '../options.ts';
 import { count, milliseconds, percent, print, printJson, ProgressLine, storage } from '../report.ts';
+import { requireTuned } from '../tuning-file.ts';
 
-interface RunFlags extends NetworkFlags, ScheduleFlags {
+interface RunFlags extends NetworkFlags, ScheduleFlags, TunedFlags {
   readonly weights?: string;
   readonly seed?: number;
   readonly input?: string;
@@ -66,7 +70,7 @@ export function addRunCommand(program: Command, signal: AbortSignal): void {
     )
     .option('--output <file>', 'write a .safetensors file of one tensor "logits", f32 [N, classes]')
     .option('--top <k>', 'how many classes to print', integer(), 5);
-  addJsonOption(addScheduleOption(addNetworkOptions(command)));
+  addJsonOption(addTunedOptions(addScheduleOption(addNetworkOptions(command))));
   command.addHelpText(
     'after',
     '\nExamples:\n  compconv run --weights model.safetensors photo.jpg --top 3\n' +
@@ -93,10 +97,12 @@ async function run(images: readonly string[], flags: RunFlags, signal: AbortSign
     gpu,
     signal,
     ...scheduleOptions(flags),
+    ...tuningOptions(flags),
     onProgress: ({ phase, done, total }) =>
       progress.update(`${phase} ${Math.round((100 * done) / Math.max(total, 1))} %`),
   });
   try {
+    if (flags.tuned) requireTuned(session);
     const results: ImageResult[] = [];
     const logits: Tensor[] = [];
     const keep = ({ output, latencyMs, gpuTimeMs }: RunResult, name: (index: number) => string) => {

@@ -27,7 +27,9 @@ export function lowerConv2d(op: FusedOp<Conv2dAttrs>, around: Surroundings): Low
   const pixels = output.n * output.h * output.w;
   const { kernelSize, stride, padding } = attrs;
   const conv: ConvShape = { pixels, kernelSize, stride, padding, groupVectors, groupOutVectors, outVectors, hasOwnGroups };
-  const signature = `conv2d ${x.h}x${x.w} ${Object.values(conv).map(Number).join(' ')} ${describeStores(op)}`;
+  const { outputs: sparse = 0, inputs: zeros = 0 } = op.zeroBlock ?? {};
+  const numbers = [...Object.values(conv).map(Number), sparse, zeros];
+  const signature = `conv2d ${around.dtype} ${x.h}x${x.w} ${numbers.join(' ')} ${describeStores(op)}`;
   const candidates = tilesFor(conv, around.limits);
   const chosen = around.choices?.get(signature);
   const tile = candidates.find(({ name }) => name === chosen) ?? candidates[0];
@@ -64,8 +66,8 @@ export function lowerConv2d(op: FusedOp<Conv2dAttrs>, around: Surroundings): Low
           groupVectors,
           groupOutVectors,
           weightVectors,
-          sparseVectors: op.zeroBlock?.outputs ?? 0,
-          zeroVectors: op.zeroBlock?.inputs ?? 0,
+          sparseVectors: sparse,
+          zeroVectors: zeros,
           ...stores.sizes,
           ...storeSizes,
         },

@@ -16,7 +16,7 @@ export class ConstantStore {
   readonly #device: GPUDevice;
   readonly #weights: Weights;
   readonly #resources = new Map<string, GPUBuffer | GPUTexture>();
-  #byteLength = 0;
+  readonly #byteLengths = new Map<string, number>();
 
   constructor(device: GPUDevice, weights: Weights) {
     this.#device = device;
@@ -25,7 +25,7 @@ export class ConstantStore {
 
   /** Bytes on the GPU. */
   get byteLength(): number {
-    return this.#byteLength;
+    return [...this.#byteLengths.values()].reduce((sum, bytes) => sum + bytes, 0);
   }
 
   /** Uploads what is not there yet. Yields to the event loop in between, so that a page stays responsive. @throws aborted */
@@ -39,7 +39,7 @@ export class ConstantStore {
       // Known from its creation on, so that it is destroyed whatever happens next.
       if (constant.texture) this.#uploadTexture(constant, constant.texture);
       else this.#uploadBuffer(constant);
-      this.#byteLength += constant.byteLength;
+      this.#byteLengths.set(constant.key, constant.byteLength);
       done += constant.byteLength;
       onProgress?.(done, total);
       if (performance.now() - lastYield > 30) {
@@ -87,9 +87,17 @@ export class ConstantStore {
     return 'createView' in resource ? resource.createView() : { buffer: resource };
   }
 
+  /** Destroys all but those that `keys` has. What is destroyed is uploaded again where a plan wants it. */
+  keepOnly(keys: { has(key: string): boolean }): void {
+    for (const [key, resource] of this.#resources) {
+      if (keys.has(key)) continue;
+      resource.destroy();
+      this.#resources.delete(key);
+      this.#byteLengths.delete(key);
+    }
+  }
+
   destroy(): void {
-    for (const resource of this.#resources.values()) resource.destroy();
-    this.#resources.clear();
-    this.#byteLength = 0;
+    this.keepOnly(new Set());
   }
 }

@@ -25,8 +25,10 @@ export interface AdapterDescription {
   readonly isSoftware: boolean;
   readonly vendor: string;
   readonly architecture: string;
-  /** What the driver says of itself; browsers leave it empty. */
+  /** What the browser tells of device and driver; mostly nothing. */
+  readonly device: string;
   readonly description: string;
+  readonly driver: string;
   readonly features: readonly string[];
 }
 
@@ -98,7 +100,10 @@ function wrapDevice(device: GPUDevice, owned: boolean, info: Partial<GPUAdapterI
       isSoftware: isSoftwareAdapter(info),
       vendor: info.vendor ?? '',
       architecture: info.architecture ?? '',
+      device: info.device ?? '',
       description: info.description ?? '',
+      // Not in the standard: Chromium tells it where developer features are on.
+      driver: (info as { readonly driver?: string }).driver ?? '',
       features: [...device.features].sort(),
     },
     limits: scheduleLimits(device, info),

@@ -79,7 +79,7 @@ export class Executor {
       }),
     );
     const resource = (ref: BufferRef, binding: number, isWritten: boolean): GPUBindingResource => {
-      if ('value' in ref) return { buffer: this.#bufferOf(ref.value) };
+      if ('value' in ref) return { buffer: this.bufferOf(ref.value) };
       if ('constant' in ref) return constants.resource(ref.constant);
       return { buffer: this.#unused[isWritten ? 1 : 0], offset: binding * UNUSED_BYTES, size: UNUSED_BYTES };
     };
@@ -99,13 +99,14 @@ export class Executor {
     });
   }
 
-  #bufferOf(value: string): GPUBuffer {
+  /** Where a value of the plan is while it lives. */
+  bufferOf(value: string): GPUBuffer {
     return this.#buffers[this.plan.memory.bufferOf.get(value)!];
   }
 
   /** Where the input goes, NHWC with padded channels. */
   get input(): GPUBuffer {
-    return this.#bufferOf(this.plan.input);
+    return this.bufferOf(this.plan.input);
   }
 
   /** Bytes of activations on the GPU. */
@@ -125,19 +126,21 @@ export class Executor {
     pass.end();
   }
 
-  /** Records the dispatches into a pass of the caller's. */
-  record(pass: GPUComputePassEncoder): void {
+  /** Records the dispatches into a pass of the caller's, `repeats` times over. */
+  record(pass: GPUComputePassEncoder, repeats = 1): void {
     let current: GPUComputePipeline | undefined;
-    for (const { pipeline, bindGroup, dispatch } of this.#steps) {
-      if (pipeline !== current) pass.setPipeline((current = pipeline));
-      pass.setBindGroup(0, bindGroup);
-      pass.dispatchWorkgroups(...dispatch.workgroups);
+    for (let repeat = 0; repeat < repeats; repeat++) {
+      for (const { pipeline, bindGroup, dispatch } of this.#steps) {
+        if (pipeline !== current) pass.setPipeline((current = pipeline));
+        pass.setBindGroup(0, bindGroup);
+        pass.dispatchWorkgroups(...dispatch.workgroups);
+      }
     }
   }
 
   /** Records the copy of the output to where `readOutput` reads it. */
   encodeReadback(encoder: GPUCommandEncoder): void {
-    encoder.copyBufferToBuffer(this.#bufferOf(this.plan.output), 0, this.#readback, 0, this.#readback.size);
+    encoder.copyBufferToBuffer(this.bufferOf(this.plan.output), 0, this.#readback, 0, this.#readback.size);
   }
 
   /** Waits for the submitted work and copies its output, NHWC with padded channels. */

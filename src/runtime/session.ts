@@ -9,6 +9,7 @@ import { CompConvError, throwIfAborted } from '../errors.ts';
 import { networkCost, type NetworkCost } from '../graph/cost.ts';
 import { shapeOf, withInputShape, type Graph } from '../graph/graph.ts';
 import type { Model } from '../models/load-model.ts';
+import { distinctChoices } from '../scheduler/isolate.ts';
 import { schedule, type ScheduleOptions } from '../scheduler/schedule.ts';
 import type { Plan } from '../scheduler/plan.ts';
 import { dtypes, type Dtype } from '../tensor/dtype.ts';
@@ -22,7 +23,10 @@ import { openDevice, withErrorScopes, type AdapterDescription, type DeviceOption
 import { Executor } from './executor.ts';
 import { unpackActivation } from './layout.ts';
 import { PipelineCache } from './pipelines.ts';
+import { indexedDbTuningCache } from './indexed-db-cache.ts';
 import { PassTimer } from './timing.ts';
+import { isKnown, lookUp, tuneNetwork, type TuningProgress, type TuningReport } from './tuner.ts';
+import { tuningKey, type TunedSignature, type TuningCache } from './tuning-cache.ts';
 
 /** What `createSession` is doing; `done` of `total`, in bytes or pipelines. Upload and compilation go on at the same time. */
 export interface SessionProgress {
@@ -37,6 +41,20 @@ export interface SessionOptions extends DeviceOptions, Pick<ScheduleOptions, 'sc
   readonly dtype?: Dtype;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: SessionProgress) => void;
+  /** Where to look for what `tune()` found, and where it keeps it. Without, a session begins untuned, which is good already. */
+  readonly tuning?: TuningCache;
+}
+
+export interface TuneOptions {
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: TuningProgress) => void;
+  /**
+   * Where results are kept; `null` is nowhere but in the session. Default the session's `tuning`, else IndexedDB where there
+   * is one.
+   */
+  readonly cache?: TuningCache | null;
+  /** Measures what is known already, too: the machine was busy then, for example. Default false. */
+  readonly fresh?: boolean;
 }
 
 /** A tensor `[N, C, H, W]`, already normalised, or one or more images, which the model's preprocessing makes into one. */
@@ -70,20 +88,26 @@ export class Session {
   readonly dtypeFallback: string | undefined;
   readonly #engine: EngineDevice;
   readonly #scheduleOptions: ScheduleOptions;
+  readonly #tuning: TuningCache | undefined;
   readonly #pipelines: PipelineCache;
   readonly #constants: ConstantStore;
   readonly #executors = new Map<string, Executor>();
   readonly #timer: PassTimer | undefined;
   #preprocessor: ImagePreprocessor | undefined;
+  #tuned: ReadonlyMap<string, TunedSignature> = new Map();
+  /** Kernels to take instead of the predicted ones, by signature. */
+  #choices: ReadonlyMap<string, string> = new Map();
+  readonly #end = new AbortController();
   #queue: Promise<unknown> = Promise.resolve();
   #disposed = false;
 
-  private constructor(model: Model, engine: EngineDevice, { schedule, withoutPasses, dtype = 'f32' }: SessionOptions) {
+  private constructor(model: Model, engine: EngineDevice, { schedule, withoutPasses, tuning, dtype = 'f32' }: SessionOptions) {
     this.model = model;
     this.dtypeFallback =
       dtype === 'f16' && !engine.hasF16 ? `${engine.adapter.name} has no shader-f16: stored as f32` : undefined;
     this.dtype = this.dtypeFallback === undefined ? dtype : 'f32';
     this.#scheduleOptions = { dtype: this.dtype, ...(schedule && { schedule }), ...(withoutPasses && { withoutPasses }) };
+    this.#tuning = tuning;
     this.adapter = engine.adapter;
     this.#engine = engine;
     this.#pipelines = new PipelineCache(engine.device, this.dtype);
@@ -99,6 +123,7 @@ export class Session {
     }
     const session = new Session(model, await openDevice(options), options);
     try {
+      await session.#lookUpTuning();
       await session.#guard(session.#prepare(shapeOf(model.graph, model.graph.input), options));
       return session;
     } catch (error) {
@@ -147,12 +172,28 @@ export class Session {
     return topK(logits.data, this.model.labels, k);
   }
 
+  /**
+   * Measures which kernels are fastest here, for inputs of the model's own shape, and uses them from then on. Takes seconds to
+   * minutes; runs wait. What a cache or an earlier call knows is not measured again. Whatever goes wrong, the session runs on
+   * as before.
+   * @throws aborted, device-lost, gpu-validation, out-of-memory, disposed
+   */
+  tune(options: TuneOptions = {}): Promise<TuningReport> {
+    return this.#inTurn(() => this.#tune(options));
+  }
+
+  /** Of the kinds of work in the plan that several kernels can do, how many are tuned. */
+  get tuned(): { readonly known: number; readonly total: number } {
+    const choices = distinctChoices(this.plan);
+    return { known: choices.filter((choice) => isKnown(choice, this.#tuned)).length, total: choices.length };
+  }
+
   /** Frees everything on the GPU; again is harmless. A run in progress rejects with `disposed`. */
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    for (const executor of this.#executors.values()) executor.destroy();
-    this.#executors.clear();
+    this.#end.abort();
+    this.#dropExecutors();
     this.#constants.destroy();
     this.#timer?.destroy();
     this.#preprocessor?.destroy();
@@ -164,7 +205,11 @@ export class Session {
   }
 
   #enqueue(input: SessionInput, options: RunOptions, timed: boolean): Promise<RunResult> {
-    const result = this.#queue.then(() => this.#guard(this.#run(input, options, timed)));
+    return this.#inTurn(() => this.#run(input, options, timed));
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#queue.then(() => this.#guard(work()));
     this.#queue = result.catch(() => {});
     return result;
   }
@@ -223,9 +268,54 @@ export class Session {
     }
   }
 
+  async #lookUpTuning(): Promise<void> {
+    const record = this.#tuning && (await lookUp(this.#tuning, tuningKey(this.adapter)));
+    this.#tuned = new Map(Object.entries(record?.signatures ?? {}));
+    this.#choices = new Map([...this.#tuned].map(([signature, { chosen }]) => [signature, chosen]));
+  }
+
+  async #tune({ signal, onProgress, cache = this.#tuning, fresh = false }: TuneOptions): Promise<TuningReport> {
+    this.#throwIfDisposed();
+    throwIfAborted(signal);
+    const shape = shapeOf(this.graph, this.graph.input);
+    // Their memory is needed; they are made again when they are.
+    this.#dropExecutors();
+    try {
+      const { report, known, choices } = await tuneNetwork(
+        {
+          engine: this.#engine,
+          graph: this.graph,
+          weights: this.model.weights,
+          scheduleOptions: this.#scheduleOptions,
+          pipelines: this.#pipelines,
+          constants: this.#constants,
+          signal: AbortSignal.any([this.#end.signal, ...(signal ? [signal] : [])]),
+        },
+        {
+          cache: cache === undefined && typeof indexedDB !== 'undefined' ? indexedDbTuningCache() : (cache ?? undefined),
+          known: this.#tuned,
+          fresh,
+          onProgress,
+        },
+      );
+      this.#throwIfDisposed();
+      this.#tuned = known;
+      this.#choices = choices;
+      await this.#prepare(shape);
+      return report;
+    } finally {
+      this.#constants.keepOnly(this.#disposed ? new Set() : this.#plan(shape).constants);
+    }
+  }
+
+  #dropExecutors(): void {
+    for (const executor of this.#executors.values()) executor.destroy();
+    this.#executors.clear();
+  }
+
   #plan(shape: ImageShape): Plan {
     const graph = sameImageShape(shape, shapeOf(this.graph, this.graph.input)) ? this.graph : withInputShape(this.graph, shape);
-    return schedule(graph, this.#engine.limits, this.#scheduleOptions);
+    return schedule(graph, this.#engine.limits, { ...this.#scheduleOptions, choices: this.#choices });
   }
 
   /** The executor for an input shape; made if there is none yet. */

@@ -6,6 +6,7 @@
  * free for its whole lifetime. A buffer is as large as its first value, so none ever grows. Of whole buffers ResNet50 needs
  * at least 1.125 times its lower bound, 300 random orders say.
  */
+import type { ChannelLayout } from '../tensor/channel-layout.ts';
 import type { ImageShape } from '../tensor/image-shape.ts';
 import { bytesPerElement, type Dtype } from '../tensor/dtype.ts';
 import { valuesOf, type Dispatch } from '../kernels/kernel.ts';
@@ -24,10 +25,11 @@ export interface PlannedValue {
   readonly shape: ImageShape;
   /** Channels per pixel, padding included. */
   readonly pitch: number;
+  readonly layout: ChannelLayout;
 }
 
 /** Bytes of a value on the GPU, padding included. */
-export function valueBytes({ shape: { n, h, w }, pitch }: PlannedValue, dtype: Dtype): number {
+export function valueBytes({ shape: { n, h, w }, pitch }: Pick<PlannedValue, 'shape' | 'pitch'>, dtype: Dtype): number {
   return n * h * w * pitch * bytesPerElement(dtype);
 }
 

@@ -77,7 +77,10 @@ export function schedule(graph: Graph, limits: ScheduleLimits = DEFAULT_LIMITS, 
     for (const [temporary, shape] of lowered.temporaries ?? []) shapes.set(temporary, shape);
   }
   const values = new Map<string, PlannedValue>(
-    [...shapes].map(([value, shape]) => [value, { shape, pitch: around.layoutOf(value).pitch }]),
+    [...shapes].map(([value, shape]) => {
+      const layout = around.layoutOf(value);
+      return [value, { shape, pitch: layout.pitch, layout }];
+    }),
   );
   const plan: Plan = {
     name: graph.name,

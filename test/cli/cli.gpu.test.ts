@@ -360,6 +360,44 @@ describe('bench', () => {
   });
 });
 
+describe('tune', () => {
+  test('finds kernels once; --tuned takes them, and says so where there are none', async () => {
+    const path = await file('tuning.json', 'no JSON');
+    const flags = ['--weights', at('small.safetensors'), '--cache', path];
+    const first = await compconv('tune', ...flags, '--size', '16', '--json');
+    expect(first.status).toBe(0);
+    expect(first.stderr).toBe(
+      `compconv: ${path}: is no file of tuning results; it is ignored, and written anew when something is tuned\n`,
+    );
+    const report = JSON.parse(first.stdout) as Record<string, any>;
+    expect(report).toMatchObject({ network: small.graph.name, inputShape: [1, 1, 16, 16], fromCache: false, problems: [] });
+    expect(report['signatures'].length).toBeGreaterThan(2);
+    for (const { timesMs, chosen } of report['signatures'] as { timesMs: Record<string, number>; chosen: string }[]) {
+      expect(timesMs[chosen]).toBeGreaterThan(0);
+    }
+    // Known now; for people.
+    const again = await compconv('tune', ...flags, '--size', '16');
+    expect(again).toMatchObject({ status: 0, stderr: '' });
+    expect(again.stdout).toMatch(/^adapter .*\nnetwork .*, input \[1, 1, 16, 16\]\n[^]*conv2d.* ms .*chosen.*known\n[^]*: .* untuned, .* tuned/);
+
+    const square = (side: number): Tensor => ({ shape: [1, 1, side, side], data: distinctValues(side * side, 1) });
+    const run = async (side: number) => {
+      const input = await file(`${side}.safetensors`, writeSafetensors([['input', square(side)]]));
+      return ['run', ...flags, '--input', input, '--output', at('tuned.safetensors'), '--tuned'];
+    };
+    await json(...(await run(16)));
+    const { data } = parseSafetensors(await readFile(at('tuned.safetensors'))).get('logits');
+    expectClose(data, reference(small, square(16)).data, { relativeL2: 1e-5 });
+    await expectFailure(2, /--tuned: nothing is known of .*; run "compconv tune" first/, ...(await run(20)));
+  });
+
+  test('Ctrl-C ends it with 130 and no word', async () => {
+    const flags = [bundle, 'tune', '--arch', 'resnet50', '--size', '96', '--no-cache'];
+    const outcome = await node(flags, (child) => setTimeout(() => child.kill('SIGINT'), 5000));
+    expect(outcome).toEqual({ status: 130, stdout: '', stderr: '' });
+  });
+});
+
 describe('errors are one line, with status 2 for what the user gave', () => {
   const RUN = ['run', '--arch', 'resnet18', '--plain', '--seed', '1'];
 

@@ -1,0 +1,148 @@
+/**
+ * The autotuner: for every kind of work in a plan, which of the kernels that can do it is the fastest on this adapter. What
+ * a cache knows is not measured again; what is chosen is kept only if the whole network is not slower for it.
+ */
+import type { Choice } from '../kernels/kernel.ts';
+import { distinctChoices } from '../scheduler/isolate.ts';
+import { isAbout, tuningKey, type TunedSignature, type TuningCache, type TuningRecord } from './tuning-cache.ts';
+import { TuningTrials, type TuningSubject } from './tuning-trials.ts';
+
+/** What `tune` is doing; `done` of `total`, in kinds of work, or rounds while it confirms (which may end before `total`). */
+export interface TuningProgress {
+  readonly phase: 'verify' | 'measure' | 'confirm';
+  readonly done: number;
+  readonly total: number;
+  readonly signature?: string;
+}
+
+/** One kind of work in a report. */
+export interface SignatureReport extends TunedSignature {
+  readonly signature: string;
+  /** What is taken without tuning. */
+  readonly predicted: string;
+  /** Not measured now. */
+  readonly fromCache: boolean;
+}
+
+/** What tuning found; plain data. */
+export interface TuningReport {
+  /** Name of the adapter. */
+  readonly adapter: string;
+  /** Name of the network. */
+  readonly network: string;
+  readonly signatures: readonly SignatureReport[];
+  /** The whole network without the choices and with them, in milliseconds. */
+  readonly networkMs: { readonly before: number; readonly after: number };
+  /** Whether the choices are used: the network is not slower with them, and computes the same. */
+  readonly kept: boolean;
+  /** Whether nothing had to be measured but the whole network. */
+  readonly fromCache: boolean;
+  /** What went wrong on the way without being in the way: a cache that cannot be read or written. */
+  readonly problems: readonly string[];
+}
+
+export interface TunerOptions {
+  readonly cache: TuningCache | undefined;
+  /** What is known already, by signature. */
+  readonly known: ReadonlyMap<string, TunedSignature>;
+  /** Whether to measure what is known, too. */
+  readonly fresh: boolean;
+  readonly onProgress: ((progress: TuningProgress) => void) | undefined;
+}
+
+export interface Tuned {
+  readonly report: TuningReport;
+  /** What is known now, by signature. */
+  readonly known: ReadonlyMap<string, TunedSignature>;
+  /** Kernels to take, by signature. */
+  readonly choices: ReadonlyMap<string, string>;
+}
+
+/** Tunes the network. @throws aborted; whatever the device's end is */
+export async function tuneNetwork(subject: TuningSubject, { cache, known: before, fresh, onProgress }: TunerOptions): Promise<Tuned> {
+  const { engine } = subject;
+  const problems: string[] = [];
+  const cached = await lookUp(cache, tuningKey(engine.adapter), problems);
+  const known = new Map([...Object.entries(cached?.signatures ?? {}), ...before]);
+  const trials = new TuningTrials(subject);
+  try {
+    const all = distinctChoices(trials.plan());
+    const missing = all.filter((choice) => fresh || !isKnown(choice, known));
+    for (const [done, choice] of missing.entries()) {
+      const progress = { done, total: missing.length, signature: choice.signature };
+      onProgress?.({ phase: 'verify', ...progress });
+      known.set(choice.signature, await trials.measure(choice, all, () => onProgress?.({ phase: 'measure', ...progress })));
+    }
+    const choices = new Map(all.map(({ signature }) => [signature, known.get(signature)!.chosen]));
+    const isChanged = all.some(({ signature, candidates: [predicted] }) => choices.get(signature) !== predicted);
+    const onRound = (done: number, total: number) => onProgress?.({ phase: 'confirm', done, total });
+    const confirmed = await trials.confirm(isChanged ? choices : undefined, onRound);
+    const kept = !isChanged || (confirmed.problem === undefined && confirmed.after <= confirmed.before);
+    if (confirmed.problem !== undefined) problems.push(`with the choices the network computes something else: ${confirmed.problem}`);
+    if (!kept) {
+      // Only of what was measured now: another network may well have confirmed the rest.
+      for (const { signature, candidates } of missing) known.set(signature, { ...known.get(signature)!, chosen: candidates[0] });
+    }
+    // Lost in between, every candidate failed: rejects here, before it is remembered.
+    await Promise.race([engine.lost, Promise.resolve()]);
+    const inCache = new Map(Object.entries(cached?.signatures ?? {}));
+    await remember(subject, cache, all.filter((choice) => fresh || !isKnown(choice, inCache)), known, problems);
+    const measured = new Set(missing.map(({ signature }) => signature));
+    const { before: untunedMs, after: tunedMs } = confirmed;
+    return {
+      known,
+      choices: new Map([...known].flatMap(([signature, { chosen }]) => (kept || !choices.has(signature) ? [[signature, chosen]] : []))),
+      report: {
+        adapter: engine.adapter.name,
+        network: subject.graph.name,
+        signatures: all.map(({ signature, candidates: [predicted] }) => ({
+          signature,
+          predicted,
+          ...known.get(signature)!,
+          fromCache: !measured.has(signature),
+        })),
+        networkMs: { before: untunedMs, after: tunedMs },
+        kept,
+        fromCache: missing.length === 0,
+        problems,
+      },
+    };
+  } finally {
+    trials.destroy();
+  }
+}
+
+/** Whether what is known of a kind of work is about the candidates that it has. */
+export function isKnown(choice: Choice, known: ReadonlyMap<string, TunedSignature>): boolean {
+  const tuned = known.get(choice.signature);
+  return tuned !== undefined && isAbout(tuned, choice);
+}
+
+/** A cache that fails is one that knows nothing. */
+export async function lookUp(cache: TuningCache | undefined, key: string, problems: string[] = []): Promise<TuningRecord | undefined> {
+  try {
+    return await cache?.get(key);
+  } catch (error) {
+    problems.push((error as Error).message);
+    return undefined;
+  }
+}
+
+async function remember(
+  { engine }: TuningSubject,
+  cache: TuningCache | undefined,
+  found: readonly Choice[],
+  known: ReadonlyMap<string, TunedSignature>,
+  problems: string[],
+): Promise<void> {
+  if (!cache || found.length === 0) return;
+  const key = tuningKey(engine.adapter);
+  // Once more: someone else may have tuned another network meanwhile.
+  const latest = await lookUp(cache, key);
+  const added = Object.fromEntries(found.map(({ signature }) => [signature, known.get(signature)!]));
+  try {
+    await cache.set(key, { adapter: engine.adapter.name, signatures: { ...latest?.signatures, ...added } });
+  } catch (error) {
+    problems.push((error as Error).message);
+  }
+}

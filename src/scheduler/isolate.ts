@@ -1,0 +1,56 @@
+/** Where a plan could take other kernels, and one such op as a plan of its own: what tuning verifies and measures. */
+import { valuesOf, type Choice } from '../kernels/kernel.ts';
+import { valueBytes } from './memory.ts';
+import type { Plan } from './plan.ts';
+
+/** The choices of a plan that has more than one kernel to choose from, each kind of work once. */
+export function distinctChoices({ dispatches }: Plan): readonly Choice[] {
+  const choices = new Map<string, Choice>();
+  for (const { choice } of dispatches) {
+    if (choice && choice.candidates.length > 1 && !choices.has(choice.signature)) choices.set(choice.signature, choice);
+  }
+  return [...choices.values()];
+}
+
+/** A plan with the values that matter to whoever compares it with another one for the same work. */
+export interface Excerpt extends Plan {
+  /** Values that it reads and does not write. */
+  readonly inputs: readonly string[];
+  /** Values that it writes and others read. */
+  readonly results: readonly string[];
+}
+
+/** The first op of a plan with that signature, all of its dispatches; every value has a buffer of its own. */
+export function isolate(plan: Plan, signature: string): Excerpt | undefined {
+  const label = plan.dispatches.find(({ choice }) => choice?.signature === signature)?.label;
+  if (label === undefined) return undefined;
+  const dispatches = plan.dispatches.filter((dispatch) => dispatch.label === label);
+  const written = new Set(dispatches.flatMap((dispatch) => valuesOf(dispatch).written));
+  const inputs = [...new Set(dispatches.flatMap((dispatch) => valuesOf(dispatch).read))].filter((value) => !written.has(value));
+  const readElsewhere = new Set(plan.dispatches.flatMap((dispatch) => (dispatch.label === label ? [] : valuesOf(dispatch).read)));
+  const results = [...written].filter((value) => value === plan.output || readElsewhere.has(value));
+  const used = [...inputs, ...written];
+  const keys = new Set(dispatches.flatMap(({ buffers }) => buffers.flatMap((ref) => ('constant' in ref ? [ref.constant] : []))));
+  const bufferBytes = used.map((value) => valueBytes(plan.values.get(value)!, plan.dtype));
+  return {
+    ...plan,
+    name: label,
+    input: inputs[0],
+    output: results[0],
+    inputs,
+    results,
+    values: new Map(used.map((value) => [value, plan.values.get(value)!])),
+    dispatches,
+    constants: new Map([...plan.constants].filter(([key]) => keys.has(key))),
+    memory: {
+      bufferBytes,
+      bufferOf: new Map(used.map((value, index) => [value, index])),
+      lowerBoundBytes: bufferBytes.reduce((sum, bytes) => sum + bytes, 0),
+    },
+  };
+}
+
+/** A whole plan as an excerpt of itself. */
+export function wholePlan(plan: Plan): Excerpt {
+  return { ...plan, inputs: [plan.input], results: [plan.output] };
+}
