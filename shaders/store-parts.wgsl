@@ -130,14 +130,14 @@ fn copy(invocation: u32) {
   let tile = index / stores.copyVectors;
   let i = index - tile * stores.copyVectors;
   let finish = finishOf(true, stores.copyRow + i, stores.copyOffset + i);
-  let lanes = params[stores.rows + select(2u, 3u, RESIDUAL == 2) * stores.rowCount + i];
+  let lanes = copiedLanes(i);
   let end = min(tile * 8 + 8, sizes.pixels);
   for (var pixel = tile * 8; pixel < end; pixel++) {
     let outRow = pixel / sizes.outWidth;
     let image = outRow / sizes.outHeight;
     let inRow = image * sizes.inHeight + (outRow - image * sizes.outHeight) * sizes.stride;
     let source = (inRow * sizes.inWidth + (pixel - outRow * sizes.outWidth) * sizes.stride) * sizes.inVectors;
-    let value = vec4f(lane(source, lanes.x), lane(source, lanes.y), lane(source, lanes.z), lane(source, lanes.w));
+    let value = gathered(source, lanes);
     if (RAW_COPIES) {
       let inScratch = i - stores.copyScratchFirst;
       if (inScratch < stores.copyScratchVectors) {
@@ -149,6 +149,15 @@ fn copy(invocation: u32) {
     }
     put(pixel, value, finish);
   }
+}
+
+// Lanes of x that the vec4 `i` of the copies is made of.
+fn copiedLanes(i: u32) -> vec4f {
+  return params[stores.rows + select(2u, 3u, RESIDUAL == 2) * stores.rowCount + i];
+}
+
+fn gathered(source: u32, lanes: vec4f) -> vec4f {
+  return vec4f(lane(source, lanes.x), lane(source, lanes.y), lane(source, lanes.z), lane(source, lanes.w));
 }
 
 fn lane(source: u32, lane: f32) -> f32 {

@@ -4,7 +4,8 @@
  */
 import { segmentedLayout, type ChannelLayout } from '../tensor/channel-layout.ts';
 import { formatImageShape, type ImageShape } from '../tensor/image-shape.ts';
-import type { Epilogue, FusedOp } from '../kernels/fused-op.ts';
+import type { ChainAttrs, Epilogue, FusedOp, Store } from '../kernels/fused-op.ts';
+import type { KernelLimits } from '../kernels/kernel.ts';
 import type { KernelAttrs } from '../kernels/kernels.ts';
 
 export type Op = FusedOp<KernelAttrs>;
@@ -18,6 +19,13 @@ export interface Program {
   readonly joined: ReadonlyMap<string, Joined>;
   /** How the channels of a value or of an op's result lie, where it is not the graph's own order. */
   readonly layouts: ReadonlyMap<string, ChannelLayout>;
+}
+
+/** What a pass that does not always pay decides by. */
+export interface Decision {
+  readonly limits: KernelLimits;
+  /** Whether to do it wherever it can be done. */
+  readonly isForced: boolean;
 }
 
 /** A value in parts. */
@@ -37,6 +45,21 @@ export interface Part {
 /** The layout of a value in parts. */
 export function joinedLayout({ parts }: Joined): ChannelLayout {
   return segmentedLayout(parts.map(({ channels }) => channels));
+}
+
+/** An op with what it carries out: its copies, both ops of a chain. */
+export function opsWithin(op: Op): FusedOp[] {
+  const { attrs, copies = [] } = op;
+  return [op, ...copies, ...('first' in attrs ? [attrs.first, ...(attrs.first.copies ?? []), attrs.second] : [])];
+}
+
+/** Two ops in one dispatch, in place of the second one. `stores`: what is stored of them finished. */
+export function chained(attrs: ChainAttrs, stores: readonly Store[], copies?: FusedOp['copies']): Op {
+  const { first, second } = attrs;
+  const { name, source } = second;
+  const { inputs, inputShapes, output } = first;
+  const macs = first.macs + second.macs;
+  return { name, attrs, inputs, inputShapes, output: { ...output, c: second.output.c }, affine: [], relu: false, source, macs, stores, ...(copies && { copies }) };
 }
 
 /** How often each value is read, as input or residual, on the way to a value in parts too; being the output counts. */
@@ -59,8 +82,9 @@ export function isBare({ affine, residual, relu }: Epilogue): boolean {
 export function printProgram({ ops, joined, output }: Program): string[] {
   const lines = ops.map((op) => {
     const { attrs, name, inputs, stores, copies = [] } = op;
+    const results = 'first' in attrs ? (attrs.op === 'conv2d-then-depthwise' ? [attrs.first.name, name] : [`${attrs.first.name} | ${name} `]) : [name];
     const targets = stores
-      ? stores.map(({ value, at, first, vectors, finish }) => `${value}[${4 * at}..] = ${name}[${4 * first}..${4 * (first + vectors)}]${finish ? epilogue(finish) : ''}`)
+      ? stores.map(({ value, at, first, vectors, finish }, i) => `${value}[${4 * at}..] = ${results[i] ?? results[0]}[${4 * first}..${4 * (first + vectors)}]${finish ? epilogue(finish) : ''}`)
       : [name];
     const copied = copies.flatMap((copy) => (copy.stores ?? []).map(({ value, at }) => `${value}[${4 * at}..] = ${copy.name}`));
     return `${attrs.op} ${inputs.join(', ')}${epilogue(op)} -> ${[...targets, ...copied].join('; ')} ${formatImageShape(op.output)}`;
