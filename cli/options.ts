@@ -91,17 +91,19 @@ export function addSizeOptions(command: Command): Command {
 export interface ScheduleFlags {
   readonly schedule?: ScheduleName;
   readonly without?: readonly PassName[];
+  readonly force?: readonly PassName[];
 }
 
 export function addScheduleOption(command: Command): Command {
   const option = new Option('--schedule <name>', 'how the network becomes dispatches; reference fuses epilogues only');
   const without = new Option('--without <pass...>', 'leave passes of the schedule out');
-  return command.addOption(option.choices(schedules).default('optimized')).addOption(without.choices(passNames));
+  const force = new Option('--force <pass...>', 'carry passes out also where they are not expected to pay');
+  return command.addOption(option.choices(schedules).default('optimized')).addOption(without.choices(passNames)).addOption(force.choices(passNames));
 }
 
 /** The flags as the engine's options. */
-export function scheduleOptions({ schedule, without }: ScheduleFlags): ScheduleOptions {
-  return { ...(schedule && { schedule }), ...(without && { withoutPasses: without }) };
+export function scheduleOptions({ schedule, without, force }: ScheduleFlags): ScheduleOptions {
+  return { ...(schedule && { schedule }), ...(without && { withoutPasses: without }), ...(force && { forcedPasses: force }) };
 }
 
 export function addJsonOption(command: Command): Command {

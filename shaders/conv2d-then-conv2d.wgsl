@@ -62,12 +62,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u
   parkCopies(firstPixel, local);
   parkFirst(firstPixel, local); // ends in a barrier
 
-  for (var item = local; item < sizes.tilePixels * sizes.firstVectors; item += INVOCATIONS) {
-    let p = item / sizes.firstVectors;
-    let v = item - p * sizes.firstVectors;
-    let part = storesOf(v).part;
-    if (firstPixel + p < part.end) { put(firstPixel + p, parked[p * sizes.parkedVectors + sizes.firstAt + v], part); }
-  }
+  storeParked(firstPixel, local);
   for (var item = local; item < sizes.tilePixels / 2 * sizes.secondVectors; item += INVOCATIONS) {
     let pair = item / sizes.secondVectors;
     second(firstPixel + pair * 2, pair * 2 * sizes.parkedVectors, item - pair * sizes.secondVectors);
@@ -78,9 +73,22 @@ fn parkCopies(firstPixel: u32, local: u32) {
   for (var item = local; item < sizes.tilePixels * stores.copyVectors; item += INVOCATIONS) {
     let p = item / stores.copyVectors;
     let i = item - p * stores.copyVectors;
-    let value = gathered(sourceOf(firstPixel + p), copiedLanes(i));
-    parked[p * sizes.parkedVectors + sizes.copiesAt + i] = value;
-    if (firstPixel + p < sizes.pixels) { put(firstPixel + p, value, finishOf(true, stores.copyRow + i, stores.copyOffset + i)); }
+    parked[p * sizes.parkedVectors + sizes.copiesAt + i] = gathered(sourceOf(firstPixel + p), copiedLanes(i));
+  }
+}
+
+// The slices and the first result, finished.
+fn storeParked(firstPixel: u32, local: u32) {
+  let vectors = stores.copyVectors + sizes.firstVectors;
+  let end = min(sizes.tilePixels, sizes.pixels - firstPixel) * vectors;
+  for (var item = local; item < end; item += INVOCATIONS) {
+    let p = item / vectors;
+    let i = item - p * vectors;
+    let v = i - stores.copyVectors; // of the first result
+    let isCopy = i < stores.copyVectors;
+    let at = select(sizes.firstAt + v, sizes.copiesAt + i, isCopy);
+    let finish = finishOf(true, select(v, stores.copyRow + i, isCopy), select(stores.offset + v, stores.copyOffset + i, isCopy));
+    put(firstPixel + p, parked[p * sizes.parkedVectors + at], finish);
   }
 }
 
@@ -145,6 +153,9 @@ fn second(pixel: u32, at: u32, v: u32) {
     w += 4 * sizes.secondVectors;
   }
   let place = storesOf(sizes.firstVectors + v);
-  store(pixel, a0, place);
-  store(pixel + 1, a1, place);
+  // A loop, since what a store may have to do is much code.
+  for (var p = 0u; p < 2; p++) {
+    store(pixel + p, a0, place);
+    a0 = a1;
+  }
 }

@@ -32,7 +32,7 @@ export interface SessionProgress {
 }
 
 /** `schedule` says how the network becomes dispatches: `optimized`, the default, or `reference`, which fuses epilogues only. */
-export interface SessionOptions extends DeviceOptions, Pick<ScheduleOptions, 'schedule' | 'withoutPasses'> {
+export interface SessionOptions extends DeviceOptions, Pick<ScheduleOptions, 'schedule' | 'withoutPasses' | 'forcedPasses'> {
   /** How activations and weights are stored; sums are float32. `f16` takes an adapter with `shader-f16`, else it is `f32` again. Default `f32`. */
   readonly dtype?: Dtype;
   readonly signal?: AbortSignal;
@@ -76,12 +76,14 @@ export class Session {
   #queue: Promise<unknown> = Promise.resolve();
   #disposed = false;
 
-  private constructor(model: Model, engine: EngineDevice, { schedule, withoutPasses, dtype = 'f32' }: SessionOptions) {
+  private constructor(model: Model, engine: EngineDevice, { schedule, withoutPasses, forcedPasses, dtype = 'f32' }: SessionOptions) {
     this.model = model;
     this.dtypeFallback =
       dtype === 'f16' && !engine.hasF16 ? `${engine.adapter.name} has no shader-f16: stored as f32` : undefined;
     this.dtype = this.dtypeFallback === undefined ? dtype : 'f32';
-    this.#scheduleOptions = { dtype: this.dtype, ...(schedule && { schedule }), ...(withoutPasses && { withoutPasses }) };
+    this.#scheduleOptions = {
+      dtype: this.dtype, ...(schedule && { schedule }), ...(withoutPasses && { withoutPasses }), ...(forcedPasses && { forcedPasses }),
+    };
     this.adapter = engine.adapter;
     this.#engine = engine;
     this.#pipelines = new PipelineCache(engine.device, this.dtype);

@@ -3,20 +3,27 @@ import { describe, test } from 'vitest';
 import { graphParams, shapeOf } from '../../src/graph/graph.ts';
 import { runReference, toTensor } from '../../src/reference/run.ts';
 import { schedules } from '../../src/scheduler/plan.ts';
-import { passNames, type ScheduleOptions } from '../../src/scheduler/schedule.ts';
+import { passNames } from '../../src/scheduler/schedule.ts';
 import { seededWeights } from '../../src/weights/seeded.ts';
 import { expectClose } from '../support/compare.ts';
 import { useGpu } from '../support/gpu.ts';
+import type { RunGraphOptions } from '../support/run-graph.ts';
 import { distinctValues } from '../support/random.ts';
 import { orderedGraphs } from './ordered-graphs.ts';
 
 const gpu = useGpu();
 
-/** Every schedule, and the optimised one with each of its passes left out, and with all but one of them. */
-const variants: [string, ScheduleOptions][] = [
-  ...schedules.map((schedule): [string, ScheduleOptions] => [`schedule ${schedule}`, { schedule }]),
-  ...passNames.map((pass): [string, ScheduleOptions] => [`without ${pass}`, { withoutPasses: [pass] }]),
-  ...passNames.map((pass): [string, ScheduleOptions] => [`${pass} alone`, { withoutPasses: passNames.filter((other) => other !== pass) }]),
+/**
+ * Every schedule, and the optimised one with each of its passes left out, and with all but one of them; as it decides itself on
+ * the adapter at hand, and with every pass carried out wherever it can be, by the kernels of either kind of adapter.
+ */
+const variants: [string, RunGraphOptions][] = [
+  ...schedules.map((schedule): [string, RunGraphOptions] => [`schedule ${schedule}`, { schedule }]),
+  ...passNames.map((pass): [string, RunGraphOptions] => [`without ${pass}`, { withoutPasses: [pass] }]),
+  ...passNames.map((pass): [string, RunGraphOptions] => [`${pass} alone`, { withoutPasses: passNames.filter((other) => other !== pass) }]),
+  ['every pass forced', { forcedPasses: passNames }],
+  ['every pass forced, without quads', { forcedPasses: passNames, hasQuads: false }],
+  ...passNames.map((pass): [string, RunGraphOptions] => [`forced without ${pass}`, { forcedPasses: passNames, withoutPasses: [pass] }]),
 ];
 
 describe.each(Object.entries(orderedGraphs()))('%s', (_, { graph }) => {
