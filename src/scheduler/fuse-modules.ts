@@ -26,11 +26,11 @@ export function fuseModules(program: Program, { limits, isForced }: Decision): P
   const ops = new Map(program.ops.map((op) => [op.name, op]));
   const joined = new Map(program.joined);
   const layouts = new Map(program.layouts);
+  const writers = writersOf(program);
   for (const grow of program.ops) {
     const between = grow.inputs[0];
-    const writers = program.ops.filter(({ stores }) => stores?.some(({ value }) => value === between));
-    if (writers.length !== 1 || readers.get(between) !== 1 || !program.joined.has(between)) continue;
-    const [primitive] = writers;
+    const [primitive, ...others] = writers.get(between) ?? [];
+    if (!primitive || others.length > 0 || readers.get(between) !== 1 || !program.joined.has(between)) continue;
     const fused = fusedModule(primitive, grow, around);
     if (!fused || !(isForced || isWorthwhile(primitive, grow, around))) continue;
     ops.delete(primitive.name);
@@ -40,6 +40,16 @@ export function fuseModules(program: Program, { limits, isForced }: Decision): P
     joined.delete(between);
   }
   return { ...program, ops: [...ops.values()], joined, layouts };
+}
+
+/** The ops that write a value in parts, themselves or by a copy. */
+function writersOf({ ops }: Program): Map<string, Op[]> {
+  const writers = new Map<string, Op[]>();
+  for (const op of ops) {
+    const stores = [op, ...(op.copies ?? [])].flatMap(({ stores = [] }) => stores);
+    for (const value of new Set(stores.map(({ value }) => value))) writers.set(value, [...(writers.get(value) ?? []), op]);
+  }
+  return writers;
 }
 
 /** Both in one, if nothing but runs of one value that follow each other is left to store. */
