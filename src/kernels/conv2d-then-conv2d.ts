@@ -1,4 +1,4 @@
-/** A 1x1 module in one dispatch: copies of slices, its primitive convolution, and the grow that reads both from workgroup memory. */
+/** A 1x1 module in one dispatch: copies of slices, its primitive, and the grow that reads both from workgroup memory. */
 import code from '../../shaders/conv2d-then-conv2d.wgsl?raw';
 import { invariant } from '../errors.ts';
 import { LANES } from '../tensor/channel-layout.ts';
@@ -30,7 +30,8 @@ export const convThenConvKernel: Kernel = {
 export function tilePixels(parkedVectors: number, pixels: number): number | undefined {
   const fitting = TILES.filter((tile) => tile * parkedVectors <= PARKED);
   // Fewer than 8 only where there is no other way: every workgroup reads all weights.
-  return fitting.find((tile) => tile >= 8 && Math.ceil(pixels / tile) >= BUSY) ?? fitting.filter((tile) => tile >= 8).pop() ?? fitting[0];
+  const efficient = fitting.filter((tile) => tile >= 8);
+  return efficient.find((tile) => Math.ceil(pixels / tile) >= BUSY) ?? efficient.pop() ?? fitting[0];
 }
 
 export function lowerConvThenConv(op: FusedOp<ConvThenConvAttrs>, around: Surroundings): Lowered {

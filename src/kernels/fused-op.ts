@@ -70,7 +70,7 @@ export interface PointwiseAttrs {
  */
 export type ChainAttrs = ConvThenDepthwiseAttrs | ConvThenConvAttrs;
 
-/** Any convolution, and a 3x3 depthwise one of its first channels. Stored: the run of the first result, then that of the second. */
+/** Any convolution, and a 3x3 depthwise one of its first channels. Stored: a run of the first result, then one of the second. */
 export interface ConvThenDepthwiseAttrs {
   readonly op: 'conv2d-then-depthwise';
   readonly first: FusedOp<Conv2dAttrs>;

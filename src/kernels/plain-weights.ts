@@ -17,9 +17,11 @@ export function plainWeights(op: FusedOp<Conv2dAttrs>, vectors: number, around: 
   const taps = op.attrs.kernelSize ** 2;
   const { lanes } = around.layoutOf(input);
   const outLanes = around.layoutOf(op.name).lanes;
-  const rows = Uint32Array.from({ length: op.inputShapes[0].c * taps }, (_, i) => ((i % taps) * inPitch + lanes[Math.floor(i / taps)]) * pitch);
+  const row = (tap: number, channel: number) => (tap * inPitch + lanes[channel]) * pitch;
+  const rows = Uint32Array.from({ length: op.inputShapes[0].c * taps }, (_, i) => row(i % taps, Math.floor(i / taps)));
+  const layouts = `${around.layoutOf(input).key} to ${folded?.foldedKey ?? around.layoutOf(op.name).key}`;
   return {
-    key: `${op.name} weights ${matrix.key} ${taps}x${inPitch}x${pitch} ${around.layoutOf(input).key} to ${folded?.foldedKey ?? around.layoutOf(op.name).key}`,
+    key: `${op.name} weights ${matrix.key} ${taps}x${inPitch}x${pitch} ${layouts}`,
     dtype: around.dtype,
     byteLength: taps * inPitch * pitch * bytesPerElement(around.dtype),
     params: [...matrix.params, ...(folded?.foldedParams ?? [])],

@@ -26,12 +26,18 @@ export function fuseTails(program: Program, { limits, isForced }: Decision): Pro
 }
 
 /** Both in one, if the tail is all that reads the convolution's own value and both store one run of the same other value. */
-function fusedTail(first: Op | undefined, second: FusedOp<DepthwiseConv2dAttrs>, readers: ReadonlyMap<string, number>): Op | undefined {
-  if (!first || !isConv(first) || first.residual !== undefined || first.copies || readers.get(first.name) !== 1 || !canFollow(second)) return undefined;
+function fusedTail(
+  first: Op | undefined,
+  second: FusedOp<DepthwiseConv2dAttrs>,
+  readers: ReadonlyMap<string, number>,
+): Op | undefined {
+  if (!first || !isConv(first) || first.residual !== undefined || first.copies) return undefined;
+  if (readers.get(first.name) !== 1 || !canFollow(second)) return undefined;
   const runs = first.stores?.filter(({ value }) => value !== first.name) ?? [];
   const [run] = runs;
   const [tailRun] = second.stores ?? [];
-  if (runs.length !== 1 || second.stores?.length !== 1 || run.value !== tailRun.value || run.finish !== tailRun.finish) return undefined;
+  if (runs.length !== 1 || second.stores?.length !== 1) return undefined;
+  if (run.value !== tailRun.value || run.finish !== tailRun.finish) return undefined;
   return chained({ op: 'conv2d-then-depthwise', first, second }, [run, tailRun]);
 }
 

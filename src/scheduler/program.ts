@@ -59,7 +59,8 @@ export function chained(attrs: ChainAttrs, stores: readonly Store[], copies?: Fu
   const { name, source } = second;
   const { inputs, inputShapes, output } = first;
   const macs = first.macs + second.macs;
-  return { name, attrs, inputs, inputShapes, output: { ...output, c: second.output.c }, affine: [], relu: false, source, macs, stores, ...(copies && { copies }) };
+  const own = { name, attrs, inputs, inputShapes, output: { ...output, c: second.output.c }, source, macs };
+  return { ...own, affine: [], relu: false, stores, ...(copies && { copies }) };
 }
 
 /** How often each value is read, as input or residual, on the way to a value in parts too; being the output counts. */
@@ -82,15 +83,20 @@ export function isBare({ affine, residual, relu }: Epilogue): boolean {
 export function printProgram({ ops, joined, output }: Program): string[] {
   const lines = ops.map((op) => {
     const { attrs, name, inputs, stores, copies = [] } = op;
-    const results = 'first' in attrs ? (attrs.op === 'conv2d-then-depthwise' ? [attrs.first.name, name] : [`${attrs.first.name} | ${name} `]) : [name];
     const targets = stores
-      ? stores.map(({ value, at, first, vectors, finish }, i) => `${value}[${4 * at}..] = ${results[i] ?? results[0]}[${4 * first}..${4 * (first + vectors)}]${finish ? epilogue(finish) : ''}`)
+      ? stores.map(({ value, at, first, vectors, finish }, i) => `${value}[${4 * at}..] = ${storedResult(op, i)}[${4 * first}..${4 * (first + vectors)}]${finish ? epilogue(finish) : ''}`)
       : [name];
     const copied = copies.flatMap((copy) => (copy.stores ?? []).map(({ value, at }) => `${value}[${4 * at}..] = ${copy.name}`));
     return `${attrs.op} ${inputs.join(', ')}${epilogue(op)} -> ${[...targets, ...copied].join('; ')} ${formatImageShape(op.output)}`;
   });
   const values = [...joined].map(([name, { parts }]) => `${name} = ${parts.map(({ writer, channels }) => `${writer} (${channels.length})`).join(' | ')}`);
   return [...lines, ...values, `output ${output}`];
+}
+
+/** Of what a store is a run, as text. */
+function storedResult({ name, attrs }: Op, store: number): string {
+  if (attrs.op === 'conv2d-then-depthwise') return [attrs.first.name, name][store];
+  return attrs.op === 'conv2d-then-conv2d' ? `(${attrs.first.name} | ${name})` : name;
 }
 
 function epilogue({ affine, residual, relu }: Epilogue): string {

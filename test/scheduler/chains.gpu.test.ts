@@ -25,14 +25,14 @@ const image = (n: number, h: number, w: number, c: number): ImageShape => ({ n, 
 function build({ x: shape, residual, ...options }: Case): Graph {
   const kernelSize = options.kernelSize ?? 3;
   const attrs: CompConvAttrs = {
-    op: 'comp-conv', outChannels: 38, kernelSize, stride: 1, padding: (kernelSize - 1) / 2, depth: 2, shuffleGroups: 2, inner: 'linear',
-    bias: false, innerBias: false, ...options,
+    op: 'comp-conv', outChannels: 38, kernelSize, stride: 1, padding: (kernelSize - 1) / 2, depth: 2, shuffleGroups: 2,
+    inner: 'linear', bias: false, innerBias: false, ...options,
   };
   const g = new GraphBuilder();
   const x = g.input(shape);
   const { outChannels, stride, padding } = attrs;
-  const shortcut =
-    residual === 'module' ? g.node('shortcut', attrs, x) : residual && g.conv2d('shortcut', x, outChannels, { kernelSize, stride, padding });
+  const plainShortcut = () => g.conv2d('shortcut', x, outChannels, { kernelSize, stride, padding });
+  const shortcut = residual === 'module' ? g.node('shortcut', attrs, x) : residual && plainShortcut();
   const normed = g.batchNorm('bn', g.node('module', attrs, x));
   g.conv2d('reader', g.relu('relu', shortcut ? g.add('add', normed, shortcut) : normed), 7, { kernelSize: 1 });
   return g.build('module');

@@ -9,7 +9,7 @@ import { uniformStructs, valuesOf } from '../../src/kernels/kernel.ts';
 import { fuseEpilogues } from '../../src/scheduler/fuse-epilogues.ts';
 import { valueBytes } from '../../src/scheduler/memory.ts';
 import { printPlan, schedules, summarizePlan, type Plan } from '../../src/scheduler/plan.ts';
-import { printProgram } from '../../src/scheduler/program.ts';
+import { printProgram, type Program } from '../../src/scheduler/program.ts';
 import { DEFAULT_LIMITS, passNames, schedule, type ScheduleOptions } from '../../src/scheduler/schedule.ts';
 
 const LARGE_LIMITS = { ...DEFAULT_LIMITS, maxStorageBufferBindingSize: 2 ** 30, maxBufferSize: 2 ** 30 };
@@ -37,7 +37,8 @@ describe.each(schedules)('the printed plan of one CompConv, schedule %s', (name)
 
 test('the printed plan and program of a 1x1 CompConv of depth 3 in one dispatch', async () => {
   const programs: string[] = [];
-  const plan = schedule(module(3, 1), DEFAULT_LIMITS, { ...FORCED, onPass: (name, program) => programs.push([name, ...printProgram(program), ''].join('\n')) });
+  const onPass = (name: string, program: Program) => programs.push([name, ...printProgram(program), ''].join('\n'));
+  const plan = schedule(module(3, 1), DEFAULT_LIMITS, { ...FORCED, onPass });
   await expect([programs.at(-1), printPlan(plan)].join('\n')).toMatchFileSnapshot('golden/comp-conv-1x1-depth-3-forced.txt');
 });
 
