@@ -72,7 +72,7 @@ function expectedKernel({ kernelSize = 3, depth }: Case): string | undefined {
   return depth === 1 ? undefined : 'conv2d-then-conv2d';
 }
 
-const options = { forcedPasses: passNames };
+const options = { forcedPasses: passNames, hasQuads: false };
 const name = ({ x: { n, h, w, c }, ...attrs }: Case) => `x=[${n},${h},${w},${c}] ${JSON.stringify(attrs)}`;
 
 async function check(graph: Graph, dtype: 'f32' | 'f16', relativeL2: number): Promise<void> {
@@ -93,8 +93,9 @@ describe('modules', () => {
     await check(graph, 'f32', 1e-6);
   });
 
-  test('f16, where the adapter has it', async () => {
-    if (!gpu.engine.hasF16) return;
-    for (const some of cases.slice(0, 16)) await check(build(some), 'f16', 5e-3);
+  // One of each kernel, with the others that lavapipe compiles in seconds.
+  const stored = cases.filter(({ depth, kernelSize, stride }) => stride === 2 && (kernelSize === 3 ? depth === 1 : depth === 3)).slice(0, 2);
+  test.each(stored.map((some) => [name(some), some] as const))('as f16, where the adapter has it: %s', async (_, some) => {
+    if (gpu.engine.hasF16) await check(build(some), 'f16', 5e-3);
   });
 });
