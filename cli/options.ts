@@ -95,21 +95,29 @@ export interface ScheduleFlags {
   readonly schedule?: ScheduleName;
   readonly without?: readonly PassName[];
   readonly dtype?: Dtype;
+  readonly force?: readonly PassName[];
 }
 
 export function addScheduleOption(command: Command): Command {
   const option = new Option('--schedule <name>', 'how the network becomes dispatches; reference fuses epilogues only');
   const without = new Option('--without <pass...>', 'leave passes of the schedule out');
+  const force = new Option('--force <pass...>', 'carry passes out also where they are not expected to pay');
   const dtype = new Option('--dtype <type>', 'how activations and weights are stored; sums are float32 in both');
   return command
     .addOption(option.choices(schedules).default('optimized'))
     .addOption(without.choices(passNames))
+    .addOption(force.choices(passNames))
     .addOption(dtype.choices(dtypes).default('f32'));
 }
 
 /** The flags as the engine's options. */
-export function scheduleOptions({ schedule, without, dtype }: ScheduleFlags): ScheduleOptions {
-  return { ...(schedule && { schedule }), ...(without && { withoutPasses: without }), ...(dtype && { dtype }) };
+export function scheduleOptions({ schedule, without, force, dtype }: ScheduleFlags): ScheduleOptions {
+  return {
+    ...(schedule && { schedule }),
+    ...(without && { withoutPasses: without }),
+    ...(force && { forcedPasses: force }),
+    ...(dtype && { dtype }),
+  };
 }
 
 export interface TunedFlags {

@@ -131,11 +131,10 @@ fn copy(invocation: u32) {
   let tile = index / stores.copyVectors;
   let i = index - tile * stores.copyVectors;
   let finish = finishOf(true, stores.copyRow + i, stores.copyOffset + i);
-  let lanes = params[stores.rows + select(2u, 3u, RESIDUAL == 2) * stores.rowCount + i];
+  let lanes = copiedLanes(i);
   let end = min(tile * 8 + 8, sizes.pixels);
   for (var pixel = tile * 8; pixel < end; pixel++) {
-    let source = inputPixel(pixel) * sizes.inVectors;
-    let value = vec4f(lane(source, lanes.x), lane(source, lanes.y), lane(source, lanes.z), lane(source, lanes.w));
+    let value = gathered(inputPixel(pixel) * sizes.inVectors, lanes);
     if (RAW_COPIES) {
       let inScratch = i - stores.copyScratchFirst;
       if (inScratch < stores.copyScratchVectors) {
@@ -156,6 +155,15 @@ fn inputPixel(pixel: u32) -> u32 {
   let image = outRow / sizes.outHeight;
   let inRow = image * sizes.inHeight + (outRow - image * sizes.outHeight) * sizes.stride;
   return inRow * sizes.inWidth + (pixel - outRow * sizes.outWidth) * sizes.stride;
+}
+
+// Lanes of x that the vec4 `i` of the copies is made of.
+fn copiedLanes(i: u32) -> vec4f {
+  return params[stores.rows + select(2u, 3u, RESIDUAL == 2) * stores.rowCount + i];
+}
+
+fn gathered(source: u32, lanes: vec4f) -> vec4f {
+  return vec4f(lane(source, lanes.x), lane(source, lanes.y), lane(source, lanes.z), lane(source, lanes.w));
 }
 
 fn lane(source: u32, lane: f32) -> f32 {

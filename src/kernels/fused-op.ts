@@ -1,6 +1,8 @@
 /** What is lowered to a kernel: an op of the graph with the pointwise work around it, and where its result goes. */
 import type { ImageShape } from '../tensor/image-shape.ts';
 import type { ChannelSliceAttrs } from '../ops/channel-slice.ts';
+import type { Conv2dAttrs } from '../ops/conv2d.ts';
+import type { DepthwiseConv2dAttrs } from '../ops/depthwise-conv2d.ts';
 import type { OpAttrs } from '../ops/node.ts';
 import type { AffineTerm } from './affine.ts';
 import type { Matrix } from './matrix.ts';
@@ -15,7 +17,7 @@ export interface Epilogue {
 }
 
 /** An op together with its epilogue. */
-export interface FusedOp<A = OpAttrs | JoinAttrs | PointwiseAttrs> extends Epilogue {
+export interface FusedOp<A = OpAttrs | JoinAttrs | PointwiseAttrs | ChainAttrs> extends Epilogue {
   /** What it computes: the name of a value, unless `stores` says where the result goes. */
   readonly name: string;
   readonly attrs: A;
@@ -59,4 +61,29 @@ export interface JoinAttrs {
 /** An op that is nothing but an epilogue. */
 export interface PointwiseAttrs {
   readonly op: 'pointwise';
+}
+
+/**
+ * Two ops in one dispatch: the second reads the first one's result as it is, which exists nowhere else. Both keep their
+ * epilogues. What of either is stored finished is in the stores of the op that has these attributes, which are all parts of
+ * one value; what is stored between the two is in those of `first` and its copies.
+ */
+export type ChainAttrs = ConvThenDepthwiseAttrs | ConvThenConvAttrs;
+
+/** Any convolution, and a 3x3 depthwise one of its first channels. Stored: a run of the first result, then one of the second. */
+export interface ConvThenDepthwiseAttrs {
+  readonly op: 'conv2d-then-depthwise';
+  readonly first: FusedOp<Conv2dAttrs>;
+  readonly second: FusedOp<DepthwiseConv2dAttrs>;
+}
+
+/**
+ * A 1x1 convolution with its copies, and another one of `between`, the value that they make together. Stored: a run of both
+ * results one after the other, then perhaps a run of the second one again.
+ */
+export interface ConvThenConvAttrs {
+  readonly op: 'conv2d-then-conv2d';
+  readonly first: FusedOp<Conv2dAttrs>;
+  readonly second: FusedOp<Conv2dAttrs>;
+  readonly between: string;
 }

@@ -1,8 +1,10 @@
 /** The tables of kernels: every WGSL file, and for every op that has a kernel of its own how it becomes dispatches. */
 import type { OpAttrs } from '../ops/node.ts';
-import type { FusedOp, JoinAttrs, PointwiseAttrs } from './fused-op.ts';
+import type { ChainAttrs, FusedOp, JoinAttrs, PointwiseAttrs } from './fused-op.ts';
 import type { Kernel, Lowered, Surroundings } from './kernel.ts';
 import { lowerConv2d } from './conv2d.ts';
+import { convThenConvKernel, lowerConvThenConv } from './conv2d-then-conv2d.ts';
+import { convThenDepthwiseKernel, lowerConvThenDepthwise } from './conv2d-then-depthwise.ts';
 import { conv2dKernels } from './conv2d-tiles.ts';
 import { depthwiseConv2dKernels, lowerDepthwiseConv2d } from './depthwise-conv2d.ts';
 import { pointwiseKernel, lowerPointwise } from './pointwise.ts';
@@ -17,6 +19,8 @@ import { softmaxKernel, lowerSoftmax } from './softmax.ts';
 export const kernels: readonly Kernel[] = [
   ...conv2dKernels,
   ...depthwiseConv2dKernels,
+  convThenDepthwiseKernel,
+  convThenConvKernel,
   pointwiseKernel,
   channelSliceKernel,
   channelConcatKernel,
@@ -30,12 +34,14 @@ export const kernels: readonly Kernel[] = [
 /** Ops that become epilogues or are expanded before lowering; everything else has a kernel. */
 type Absorbed = 'input' | 'comp-conv' | 'batch-norm' | 'channel-bias' | 'relu' | 'add';
 /** Attributes of the ops that reach lowering. */
-export type KernelAttrs = Exclude<OpAttrs, { op: Absorbed | 'channel-concat' }> | JoinAttrs | PointwiseAttrs;
+export type KernelAttrs = Exclude<OpAttrs, { op: Absorbed | 'channel-concat' }> | JoinAttrs | PointwiseAttrs | ChainAttrs;
 type KernelOpName = KernelAttrs['op'];
 
 const lowerings = {
   conv2d: lowerConv2d,
   'depthwise-conv2d': lowerDepthwiseConv2d,
+  'conv2d-then-depthwise': lowerConvThenDepthwise,
+  'conv2d-then-conv2d': lowerConvThenConv,
   pointwise: lowerPointwise,
   'channel-slice': lowerChannelSlice,
   'channel-concat': lowerChannelConcat,

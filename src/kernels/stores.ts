@@ -262,7 +262,7 @@ export function mainValue(stores: readonly Store[]): string {
 }
 
 /** Copies as one run of the value that is finished, of which some vec4s in a row go to one scratch as they are, the rest to another. */
-interface CopyRun {
+export interface CopyRun {
   readonly copies: readonly FusedOp<ChannelSliceAttrs>[];
   readonly at: number;
   readonly vectors: number;

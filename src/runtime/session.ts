@@ -36,7 +36,7 @@ export interface SessionProgress {
 }
 
 /** `schedule` says how the network becomes dispatches: `optimized`, the default, or `reference`, which fuses epilogues only. */
-export interface SessionOptions extends DeviceOptions, Pick<ScheduleOptions, 'schedule' | 'withoutPasses'> {
+export interface SessionOptions extends DeviceOptions, Pick<ScheduleOptions, 'schedule' | 'withoutPasses' | 'forcedPasses'> {
   /** How activations and weights are stored; sums are float32. `f16` takes an adapter with `shader-f16`, else it is `f32` again. Default `f32`. */
   readonly dtype?: Dtype;
   readonly signal?: AbortSignal;
@@ -101,12 +101,15 @@ export class Session {
   #queue: Promise<unknown> = Promise.resolve();
   #disposed = false;
 
-  private constructor(model: Model, engine: EngineDevice, { schedule, withoutPasses, tuning, dtype = 'f32' }: SessionOptions) {
+  private constructor(model: Model, engine: EngineDevice, options: SessionOptions) {
+    const { schedule, withoutPasses, forcedPasses, tuning, dtype = 'f32' } = options;
     this.model = model;
     this.dtypeFallback =
       dtype === 'f16' && !engine.hasF16 ? `${engine.adapter.name} has no shader-f16: stored as f32` : undefined;
     this.dtype = this.dtypeFallback === undefined ? dtype : 'f32';
-    this.#scheduleOptions = { dtype: this.dtype, ...(schedule && { schedule }), ...(withoutPasses && { withoutPasses }) };
+    this.#scheduleOptions = {
+      dtype: this.dtype, ...(schedule && { schedule }), ...(withoutPasses && { withoutPasses }), ...(forcedPasses && { forcedPasses }),
+    };
     this.#tuning = tuning;
     this.adapter = engine.adapter;
     this.#engine = engine;

@@ -12,10 +12,9 @@
 import { LANES, PADDING, channelVectors, channelsOfLanes, segmentedLayout } from '../tensor/channel-layout.ts';
 import type { Conv2dAttrs } from '../ops/conv2d.ts';
 import type { FusedOp } from '../kernels/fused-op.ts';
-import type { KernelLimits } from '../kernels/kernel.ts';
 import { ownMatrix, type Matrix } from '../kernels/matrix.ts';
 import { joinRuns } from './merge-grows.ts';
-import { indexed, isBare, type Index, type Joined, type Op, type Program } from './program.ts';
+import { indexed, isBare, type Decision, type Index, type Joined, type Op, type Program } from './program.ts';
 import { surroundings } from './settle-layouts.ts';
 
 /** MACs that take about as long as a dispatch and its wait: 2.5 us of a GPU at 1 TMAC/s, 0.4 ms of a processor at 3.5 GMAC/s. */
@@ -23,8 +22,8 @@ const DISPATCH_MACS = { gpu: 2.5e6, software: 1.5e6 };
 
 type Convolution = FusedOp<Conv2dAttrs> & Op;
 
-export function collapseModules(program: Program, limits: KernelLimits): Program {
-  const budget = limits.hasQuads ? DISPATCH_MACS.software : DISPATCH_MACS.gpu;
+export function collapseModules(program: Program, { limits, isForced }: Decision): Program {
+  const budget = isForced ? Infinity : limits.hasQuads ? DISPATCH_MACS.software : DISPATCH_MACS.gpu;
   let index = indexed(program);
   for (const { name } of program.ops) {
     const module = moduleOf(index, name);

@@ -73,7 +73,7 @@ export function printPlan(plan: Plan): string {
       ['', 'residual', 'residual by table'][dispatch.overrides.RESIDUAL ?? 0],
       dispatch.sizes.relu ? 'relu' : '',
       dispatch.overrides.TAIL ? 'tail' : '',
-      dispatch.overrides.COPIES && dispatch.sizes.weightVectors ? 'slices' : '',
+      dispatch.overrides.COPIES && dispatch.macs > 0 ? 'slices' : '',
     ];
     return [
       String(index),

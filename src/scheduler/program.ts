@@ -4,7 +4,8 @@
  */
 import { segmentedLayout, type ChannelLayout } from '../tensor/channel-layout.ts';
 import { formatImageShape, type ImageShape } from '../tensor/image-shape.ts';
-import type { Epilogue, FusedOp } from '../kernels/fused-op.ts';
+import type { ChainAttrs, Epilogue, FusedOp, Store } from '../kernels/fused-op.ts';
+import type { KernelLimits } from '../kernels/kernel.ts';
 import type { KernelAttrs } from '../kernels/kernels.ts';
 
 export type Op = FusedOp<KernelAttrs>;
@@ -18,6 +19,13 @@ export interface Program {
   readonly joined: ReadonlyMap<string, Joined>;
   /** How the channels of a value or of an op's result lie, where it is not the graph's own order. */
   readonly layouts: ReadonlyMap<string, ChannelLayout>;
+}
+
+/** What a pass that does not always pay decides by. */
+export interface Decision {
+  readonly limits: KernelLimits;
+  /** Whether to do it wherever it can be done. */
+  readonly isForced: boolean;
 }
 
 /** A value in parts. */
@@ -37,6 +45,22 @@ export interface Part {
 /** The layout of a value in parts. */
 export function joinedLayout({ parts }: Joined): ChannelLayout {
   return segmentedLayout(parts.map(({ channels }) => channels));
+}
+
+/** An op with what it carries out: its copies, both ops of a chain. */
+export function opsWithin(op: Op): FusedOp[] {
+  const { attrs, copies = [] } = op;
+  return [op, ...copies, ...('first' in attrs ? [attrs.first, ...(attrs.first.copies ?? []), attrs.second] : [])];
+}
+
+/** Two ops in one dispatch, in place of the second one. `stores`: what is stored of them finished. */
+export function chained(attrs: ChainAttrs, stores: readonly Store[], copies?: FusedOp['copies']): Op {
+  const { first, second } = attrs;
+  const { name, source } = second;
+  const { inputs, inputShapes, output } = first;
+  const macs = first.macs + second.macs;
+  const own = { name, attrs, inputs, inputShapes, output: { ...output, c: second.output.c }, source, macs };
+  return { ...own, affine: [], relu: false, stores, ...(copies && { copies }) };
 }
 
 /** How often each value is read, as input or residual, on the way to a value in parts too; being the output counts. */
@@ -78,13 +102,19 @@ export function printProgram({ ops, joined, output }: Program): string[] {
   const lines = ops.map((op) => {
     const { attrs, name, inputs, stores, copies = [] } = op;
     const targets = stores
-      ? stores.map(({ value, at, first, vectors, finish }) => `${value}[${4 * at}..] = ${name}[${4 * first}..${4 * (first + vectors)}]${finish ? epilogue(finish) : ''}`)
+      ? stores.map(({ value, at, first, vectors, finish }, i) => `${value}[${4 * at}..] = ${storedResult(op, i)}[${4 * first}..${4 * (first + vectors)}]${finish ? epilogue(finish) : ''}`)
       : [name];
     const copied = copies.flatMap((copy) => (copy.stores ?? []).map(({ value, at }) => `${value}[${4 * at}..] = ${copy.name}`));
     return `${attrs.op} ${inputs.join(', ')}${epilogue(op)} -> ${[...targets, ...copied].join('; ')} ${formatImageShape(op.output)}`;
   });
   const values = [...joined].map(([name, { parts }]) => `${name} = ${parts.map(({ writer, channels }) => `${writer} (${channels.length})`).join(' | ')}`);
   return [...lines, ...values, `output ${output}`];
+}
+
+/** Of what a store is a run, as text. */
+function storedResult({ name, attrs }: Op, store: number): string {
+  if (attrs.op === 'conv2d-then-depthwise') return [attrs.first.name, name][store];
+  return attrs.op === 'conv2d-then-conv2d' ? `(${attrs.first.name} | ${name})` : name;
 }
 
 function epilogue({ affine, residual, relu }: Epilogue): string {

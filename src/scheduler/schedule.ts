@@ -13,10 +13,12 @@ import { expandModules } from './expand-modules.ts';
 import { freeShuffle } from './free-shuffle.ts';
 import { freeSlices } from './free-slices.ts';
 import { fuseEpilogues } from './fuse-epilogues.ts';
+import { fuseModules } from './fuse-modules.ts';
+import { fuseTails } from './fuse-tails.ts';
 import { assignMemory, valueBytes, type PlannedValue } from './memory.ts';
 import { mergeGrows } from './merge-grows.ts';
 import { schedules, type Plan, type ScheduleName } from './plan.ts';
-import type { Program } from './program.ts';
+import type { Decision, Program } from './program.ts';
 import { scaleTails } from './scale-tails.ts';
 import { settleLayouts, surroundings } from './settle-layouts.ts';
 import { zeroCopyConcat } from './zero-copy-concat.ts';
@@ -41,7 +43,9 @@ const optimizations = {
   'merge-grows': mergeGrows,
   'collapse-modules': collapseModules,
   'free-slices': freeSlices,
-} satisfies Record<string, (program: Program, limits: KernelLimits) => Program>;
+  'fuse-tails': fuseTails,
+  'fuse-modules': fuseModules,
+} satisfies Record<string, (program: Program, decision: Decision) => Program>;
 
 export type PassName = keyof typeof optimizations;
 export const passNames = Object.keys(optimizations) as readonly PassName[];
@@ -53,6 +57,8 @@ export interface ScheduleOptions {
   readonly dtype?: Dtype;
   /** Passes to leave out. */
   readonly withoutPasses?: readonly PassName[];
+  /** Passes to carry out wherever they can be, also where they are not expected to pay. */
+  readonly forcedPasses?: readonly PassName[];
   /** Kernels to take instead of the predicted ones, by signature: what tuning measured. */
   readonly choices?: ReadonlyMap<string, string>;
   /** Called with the program before the first pass, named `fuse-epilogues`, and after each one. */
@@ -97,11 +103,12 @@ export function schedule(graph: Graph, limits: ScheduleLimits = DEFAULT_LIMITS, 
   return plan;
 }
 
-function optimize(fused: Program, limits: KernelLimits, { schedule: name = 'optimized', withoutPasses = [], onPass }: ScheduleOptions): Program {
+function optimize(fused: Program, limits: ScheduleLimits, options: ScheduleOptions): Program {
+  const { schedule: name = 'optimized', withoutPasses = [], forcedPasses = [], onPass } = options;
   if (!schedules.includes(name)) {
     throw new CompConvError('invalid-argument', `unknown schedule ${JSON.stringify(name)}; known are ${schedules.join(', ')}`);
   }
-  const unknown = withoutPasses.find((pass) => !passNames.includes(pass));
+  const unknown = [...withoutPasses, ...forcedPasses].find((pass) => !passNames.includes(pass));
   if (unknown !== undefined) {
     throw new CompConvError('invalid-argument', `unknown pass ${JSON.stringify(unknown)}; known are ${passNames.join(', ')}`);
   }
@@ -109,7 +116,7 @@ function optimize(fused: Program, limits: KernelLimits, { schedule: name = 'opti
   onPass?.('fuse-epilogues', program);
   for (const pass of name === 'optimized' ? passNames : []) {
     if (withoutPasses.includes(pass)) continue;
-    program = optimizations[pass](program, limits);
+    program = optimizations[pass](program, { limits, isForced: forcedPasses.includes(pass) });
     onPass?.(pass, program);
   }
   program = settleLayouts(program);

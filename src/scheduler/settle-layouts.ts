@@ -8,7 +8,7 @@ import type { ImageShape } from '../tensor/image-shape.ts';
 import type { ChannelSliceAttrs } from '../ops/channel-slice.ts';
 import type { FusedOp, JoinAttrs } from '../kernels/fused-op.ts';
 import type { KernelLimits, Surroundings } from '../kernels/kernel.ts';
-import { joinedLayout, type Op, type Program } from './program.ts';
+import { joinedLayout, opsWithin, type Op, type Program } from './program.ts';
 
 /** The program with every layout that is not plain in `layouts`, and the copies that make it so. */
 export function settleLayouts(program: Program): Program {
@@ -44,6 +44,8 @@ export function settleLayouts(program: Program): Program {
         // A convolution writes in any order: in that of what is added to it.
         else if (op.residual !== undefined && !op.stores) own = layoutOf(op.residual);
         break;
+      case 'conv2d-then-depthwise':
+      case 'conv2d-then-conv2d':
       case 'linear':
       case 'channel-slice':
         break;
@@ -80,7 +82,7 @@ export function settleLayouts(program: Program): Program {
 /** What lowering asks of a settled program, or `freeSlices` of one whose joined values are known. */
 export function surroundings(program: Program, given: Partial<Omit<Surroundings, 'layoutOf'>> = {}): Surroundings {
   const known = new Map<string, ChannelLayout>(program.layouts);
-  const channels = new Map([[program.input, program.inputShape.c], ...program.ops.flatMap(({ name, output, copies = [] }) => [[name, output.c] as const, ...copies.map((copy) => [copy.name, copy.output.c] as const)])]);
+  const channels = new Map([[program.input, program.inputShape.c], ...program.ops.flatMap(opsWithin).map(({ name, output }) => [name, output.c] as const)]);
   return {
     limits: NO_LIMITS,
     dtype: 'f32',

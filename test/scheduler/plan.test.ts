@@ -2,18 +2,26 @@
 import { describe, expect, test } from 'vitest';
 import { GraphBuilder } from '../../src/graph/builder.ts';
 import { defineGraph, type Graph } from '../../src/graph/graph.ts';
+import { compress } from '../../src/models/compress.ts';
 import { createNetwork } from '../../src/models/network.ts';
 import type { CompConvAttrs } from '../../src/ops/comp-conv.ts';
 import { uniformStructs, valuesOf } from '../../src/kernels/kernel.ts';
 import { fuseEpilogues } from '../../src/scheduler/fuse-epilogues.ts';
 import { valueBytes } from '../../src/scheduler/memory.ts';
 import { printPlan, schedules, summarizePlan, type Plan } from '../../src/scheduler/plan.ts';
-import { DEFAULT_LIMITS, schedule } from '../../src/scheduler/schedule.ts';
+import { printProgram, type Program } from '../../src/scheduler/program.ts';
+import { DEFAULT_LIMITS, passNames, schedule, type ScheduleOptions } from '../../src/scheduler/schedule.ts';
+
+const LARGE_LIMITS = { ...DEFAULT_LIMITS, maxStorageBufferBindingSize: 2 ** 30, maxBufferSize: 2 ** 30 };
+/** A software adapter's. */
+const HAS_QUADS = { ...LARGE_LIMITS, hasQuads: true };
+/** All that can be chained is; what is collapsed would leave nothing to chain. */
+const FORCED: ScheduleOptions = { forcedPasses: passNames, withoutPasses: ['collapse-modules'] };
 
 /** A CompConv 24 -> 70 with BatchNorm and ReLU behind it, and a classifier. */
-function module(depth: CompConvAttrs['depth']): Graph {
+function module(depth: CompConvAttrs['depth'], kernelSize = 3): Graph {
   const compConv: CompConvAttrs = {
-    op: 'comp-conv', outChannels: 70, kernelSize: 3, stride: 1, padding: 1, depth, shuffleGroups: 2, inner: 'linear', bias: false, innerBias: false,
+    op: 'comp-conv', outChannels: 70, kernelSize, stride: 1, padding: (kernelSize - 1) / 2, depth, shuffleGroups: 2, inner: 'linear', bias: false, innerBias: false,
   };
   const g = new GraphBuilder();
   const x = g.input({ n: 1, h: 7, w: 9, c: 24 });
@@ -26,6 +34,13 @@ describe.each(schedules)('the printed plan of one CompConv, schedule %s', (name)
     const text = printPlan(schedule(module(depth), DEFAULT_LIMITS, { schedule: name }));
     await expect(text).toMatchFileSnapshot(`golden/comp-conv-depth-${depth}-${name}.txt`);
   });
+});
+
+test('the printed plan and program of a 1x1 CompConv of depth 3 in one dispatch', async () => {
+  const programs: string[] = [];
+  const onPass = (name: string, program: Program) => programs.push([name, ...printProgram(program), ''].join('\n'));
+  const plan = schedule(module(3, 1), DEFAULT_LIMITS, { ...FORCED, onPass });
+  await expect([programs.at(-1), printPlan(plan)].join('\n')).toMatchFileSnapshot('golden/comp-conv-1x1-depth-3-forced.txt');
 });
 
 describe('epilogues', () => {
@@ -81,7 +96,61 @@ function expectSoundMemory(plan: Plan): void {
   expect(holder.get(plan.memory.bufferOf.get(plan.output))).toBe(plan.output);
 }
 
-const LARGE_LIMITS = { ...DEFAULT_LIMITS, maxStorageBufferBindingSize: 2 ** 30, maxBufferSize: 2 ** 30 };
+describe('chains of two ops', () => {
+  const network = (inner: 'linear' | 'bn-relu' = 'linear') => createNetwork({ arch: 'resnet50', c0: 128, inner });
+  const dispatches = (plan: Plan) => summarizePlan(plan).dispatches;
+  const chains = (plan: Plan) => {
+    const { 'conv2d-then-depthwise': tails = 0, 'conv2d-then-conv2d': modules = 0 } = summarizePlan(plan).dispatchesByKernel;
+    return { tails, modules };
+  };
+
+  test('in CompConv128-ResNet50: every 3x3 tail, the 1x1 modules with small weights and many pixels', () => {
+    const plan = schedule(network());
+    expect(chains(plan)).toEqual({ tails: 16, modules: 12 });
+    expect(dispatches(plan)).toBe(75);
+    expect(dispatches(schedule(network(), DEFAULT_LIMITS, { withoutPasses: ['collapse-modules'] }))).toBe(84);
+  });
+
+  test('none on software adapters, unless forced; forced, every 1x1 module', () => {
+    const plan = schedule(network(), HAS_QUADS);
+    expect(chains(plan)).toEqual({ tails: 0, modules: 0 });
+    expect(dispatches(plan)).toBe(103);
+    const forced = schedule(network(), HAS_QUADS, FORCED);
+    expect(chains(forced)).toEqual({ tails: 16, modules: 27 });
+    expect(dispatches(forced)).toBe(69);
+    expect(dispatches(schedule(network(), HAS_QUADS, { forcedPasses: passNames }))).toBe(69);
+  });
+
+  test('inner BatchNorm and ReLU go with a tail, and keep the convolutions of a 1x1 module apart', () => {
+    expect(chains(schedule(network('bn-relu'), HAS_QUADS, FORCED))).toEqual({ tails: 16, modules: 0 });
+  });
+
+  test('left out by name, even if forced', () => {
+    expect(chains(schedule(network(), DEFAULT_LIMITS, { withoutPasses: ['fuse-tails'] })).tails).toBe(0);
+    expect(chains(schedule(network(), DEFAULT_LIMITS, { ...FORCED, withoutPasses: ['fuse-modules'] })).modules).toBe(0);
+    expect(() => schedule(network(), DEFAULT_LIMITS, { forcedPasses: ['fuse-all' as 'fuse-tails'] })).toThrow(/unknown pass "fuse-all"/);
+  });
+
+  test('what lies between the two has no buffer', () => {
+    const forced = schedule(network(), LARGE_LIMITS, FORCED);
+    expect([...forced.values.keys()].filter((name) => /grow\.1~input|conv[13]\.pair|conv2\.grow\.\d$/.test(name))).toEqual([]);
+  });
+
+  test('a module of more channels than a workgroup can park stays two dispatches', () => {
+    const g = new GraphBuilder();
+    const x = g.input({ n: 1, h: 2, w: 2, c: 1100 });
+    g.relu('relu', g.batchNorm('bn', g.conv2d('conv', x, 3200, { kernelSize: 1 })));
+    const graph = compress(g.build('wide'), { depths: { conv: 2 } });
+    expect(chains(schedule(graph, LARGE_LIMITS, FORCED)).modules).toBe(0);
+  });
+
+  test('every MAC is counted', () => {
+    for (const inner of ['linear', 'bn-relu'] as const) {
+      const macs = (options: ScheduleOptions) => summarizePlan(schedule(network(inner), LARGE_LIMITS, options)).macs;
+      for (const options of [{}, FORCED]) expect(macs(options)).toBe(macs({ schedule: 'reference' }));
+    }
+  });
+});
 
 describe('memory', () => {
   test.each([
@@ -94,6 +163,8 @@ describe('memory', () => {
     const plan = schedule(createNetwork(options), LARGE_LIMITS);
     expectSoundMemory(plan);
     expectSoundMemory(schedule(createNetwork(options), LARGE_LIMITS, { schedule: 'reference' }));
+    expectSoundMemory(schedule(createNetwork(options), LARGE_LIMITS, FORCED));
+    expectSoundMemory(schedule(createNetwork(options), HAS_QUADS));
     const { activationBytes, activationLowerBoundBytes } = summarizePlan(plan);
     expect(activationBytes / activationLowerBoundBytes).toBeLessThanOrEqual(factor);
   });
@@ -108,7 +179,8 @@ describe('memory', () => {
 
 test('every override that a dispatch sets is declared by its kernel, and every size it needs is given', () => {
   for (const options of [{ arch: 'resnet50' }, { arch: 'resnet50', c0: 64 }, { arch: 'vgg11', c0: 32, inner: 'bn-relu' }] as const) {
-    for (const { kernel, overrides, sizes, buffers, label } of schedule(createNetwork(options)).dispatches) {
+    const network = createNetwork(options);
+    for (const { kernel, overrides, sizes, buffers, label } of [schedule(network), schedule(network, DEFAULT_LIMITS, FORCED)].flatMap((plan) => plan.dispatches)) {
       for (const name of Object.keys(overrides)) expect(kernel.code, `${label}: ${name}`).toMatch(new RegExp(`^override ${name}: `, 'm'));
       expect(Object.keys(sizes).sort(), label).toEqual(uniformStructs(kernel).flat().sort());
       expect(buffers.length, label).toBe(kernel.bindings.length);

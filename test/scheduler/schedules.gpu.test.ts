@@ -13,12 +13,18 @@ import { orderedGraphs } from './ordered-graphs.ts';
 
 const gpu = useGpu();
 
-/** Every schedule, and the optimised one with each of its passes left out, and with all but one of them. */
+/**
+ * Every schedule, and the optimised one with each of its passes left out, and with all but one of them; as it decides itself on
+ * the adapter at hand, and with every pass carried out wherever it can be, by the kernels of either kind of adapter.
+ */
 const variants: [string, RunGraphOptions][] = [
   ...schedules.map((schedule): [string, RunGraphOptions] => [`schedule ${schedule}`, { schedule }]),
   ...passNames.map((pass): [string, RunGraphOptions] => [`without ${pass}`, { withoutPasses: [pass] }]),
   ...passNames.map((pass): [string, RunGraphOptions] => [`${pass} alone`, { withoutPasses: passNames.filter((other) => other !== pass) }]),
   ['without collapse-modules, kernels for any adapter', { withoutPasses: ['collapse-modules'], hasQuads: false }],
+  ['every pass forced', { forcedPasses: passNames }],
+  ['every pass forced, without quads', { forcedPasses: passNames, hasQuads: false }],
+  ...passNames.map((pass): [string, RunGraphOptions] => [`forced without ${pass}`, { forcedPasses: passNames, withoutPasses: [pass] }]),
 ];
 
 describe.each(Object.entries(orderedGraphs()))('%s', (_, { graph }) => {
