@@ -92,6 +92,10 @@ export interface KernelLimits {
   readonly maxTextureDimension2D: number;
   /** Whether to use kernels whose quads share their loads: software adapters with subgroups gain by them. Default false. */
   readonly hasQuads?: boolean;
+  /** Whether the adapter computes on the processor, where other kernels are fast. Default false. */
+  readonly isSoftware?: boolean;
+  readonly maxComputeWorkgroupStorageSize: number;
+  readonly maxComputeInvocationsPerWorkgroup: number;
   readonly maxStorageBufferBindingSize: number;
   readonly maxComputeWorkgroupsPerDimension: number;
 }

@@ -33,7 +33,10 @@ describe('epilogues', () => {
 
   test('BatchNorm, residual and ReLU of ResNet50 all move into convolutions', () => {
     const { dispatchesByKernel } = summarizePlan(schedule(createNetwork({ arch: 'resnet50' })));
-    expect(dispatchesByKernel).toEqual({ 'conv2d-8x8': 53, 'max-pool': 1, 'avg-pool': 1, linear: 1 });
+    const { 'max-pool': maxPools, 'avg-pool': avgPools, linear, ...convolutions } = dispatchesByKernel;
+    expect([maxPools, avgPools, linear]).toEqual([1, 1, 1]);
+    expect(Object.keys(convolutions).every((name) => name.startsWith('conv2d-'))).toBe(true);
+    expect(Object.values(convolutions).reduce((a, b) => a + b)).toBe(53);
   });
 
   test('in CompConv128-ResNet50 they move into convolutions, concats and shuffles', () => {
