@@ -7,7 +7,8 @@ import { GraphBuilder } from '../../src/graph/builder.ts';
 import { graphParams, shapeOf, type Graph } from '../../src/graph/graph.ts';
 import { conv2dKernels } from '../../src/kernels/conv2d-tiles.ts';
 import { runReference, toTensor } from '../../src/reference/run.ts';
-import { schedule, type ScheduleLimits, type ScheduleOptions } from '../../src/scheduler/schedule.ts';
+import { schedule, type ScheduleLimits } from '../../src/scheduler/schedule.ts';
+import type { Dtype } from '../../src/tensor/dtype.ts';
 import type { ImageShape } from '../../src/tensor/image-shape.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { seededWeights } from '../../src/weights/seeded.ts';
@@ -19,32 +20,32 @@ import { distinctValues } from '../support/random.ts';
 const gpu = useGpu();
 const names = conv2dKernels.map(({ name }) => name).filter((name) => !name.endsWith('-parts'));
 const ran = new Set<string>();
-/** Of the graphs: parts with copies, tails. */
+/** Of the graphs: parts with copies. */
 const ON_SWIFTSHADER = ['biases inside 1x1 modules of depth 3 are not merged away'];
-const times: Record<string, number> = {};
 
 /** Runs a graph once with each tile wherever that can compute a convolution, and compares with the reference. */
-async function checkTiles(graph: Graph, relativeL2: number, fewer: Partial<ScheduleLimits> = {}, tiles = names): Promise<void> {
+async function checkTiles(
+  graph: Graph,
+  relativeL2: number,
+  { tiles = names, dtype = 'f32', ...fewer }: { tiles?: readonly string[]; dtype?: Dtype } & Partial<ScheduleLimits> = {},
+): Promise<void> {
   const weights = seededWeights(graphParams(graph), 7);
   const { n, h, w, c } = shapeOf(graph, graph.input);
   const input: Tensor = { shape: [n, c, h, w], data: distinctValues(n * c * h * w, 3) };
   const expected = toTensor(runReference(graph, weights, input).get(graph.output)!);
-  const dtype = process.env.TEST_DTYPE === 'f16' ? 'f16' : 'f32';
   for (const name of tiles) {
     // As on a GPU, but where it takes what only software adapters have.
     const isSoftware = name.includes('quad') && gpu.engine.limits.hasQuads === true;
     const limits = { ...gpu.engine.limits, isSoftware, hasQuads: isSoftware, ...fewer };
     const choices = choicesOf(graph, name, limits, dtype);
     if (choices.size === 0) continue;
-    const t0 = performance.now();
     const actual = await gpu.run(graph, weights, input, { ...limits, choices, dtype });
-    expectClose(actual.data, expected.data, { relativeL2: dtype === 'f16' ? 5e-3 : relativeL2 }, name);
-    times[name] = (times[name] ?? 0) + performance.now() - t0;
+    expectClose(actual.data, expected.data, { relativeL2 }, name);
   }
 }
 
 /** The choice of one tile for all convolutions of a graph that it can compute. Each choice can change what is chosen from. */
-function choicesOf(graph: Graph, name: string, limits: ScheduleLimits, dtype: ScheduleOptions['dtype']): Map<string, string> {
+function choicesOf(graph: Graph, name: string, limits: ScheduleLimits, dtype: Dtype): Map<string, string> {
   const choices = new Map<string, string>();
   for (const { choice } of schedule(graph, limits, { dtype }).dispatches) {
     if (choice?.candidates.includes(name)) choices.set(choice.signature, name);
@@ -94,16 +95,24 @@ describe('one convolution', () => {
 describe('modules: parts, tails, copies, residuals, zero blocks', () => {
   const graphs = Object.entries(orderedGraphs());
   test.each(graphs)('%s', async (name, { graph }) => {
-    // SwiftShader takes seconds to compile each of these pipelines: there, two graphs have to do, and one kernel of those that
-    // differ in their slices. What others there are is checked on any other adapter.
+    // SwiftShader takes seconds to compile each of these pipelines: there, one graph has to do, and one kernel of those that
+    // differ in their slices. The others are checked on any other adapter.
     const isSlow = gpu.engine.adapter.name.includes('swiftshader');
     if (isSlow && !ON_SWIFTSHADER.includes(name)) return;
-    await checkTiles(graph, 1e-6, {}, isSlow ? names.filter((tile) => !/by(4|64)$/.test(tile)) : names);
+    await checkTiles(graph, 1e-6, { tiles: isSlow ? names.filter((tile) => !/by(4|64)$/.test(tile)) : names });
+  });
+});
+
+describe('f16 storage', () => {
+  const g = new GraphBuilder();
+  g.conv2d('conv', g.input(image(2, 7, 9, 37)), 43, { kernelSize: 3, padding: 1 });
+  const graphs = { convolution: g.build('conv'), module: orderedGraphs()[ON_SWIFTSHADER[0]].graph };
+  test.each(Object.entries(graphs))('%s', async (_, graph) => {
+    if (gpu.engine.hasF16) await checkTiles(graph, 5e-3, { dtype: 'f16' });
   });
 });
 
 afterAll(() => {
-  console.log(times);
   const hasQuads = gpu.engine.limits.hasQuads === true;
   expect(names.filter((name) => !ran.has(name))).toEqual(hasQuads ? [] : names.filter((name) => name.includes('quad')));
 });
