@@ -7,6 +7,12 @@ import code8x8 from '../../shaders/conv2d-8x8.wgsl?raw';
 import code8x4 from '../../shaders/conv2d-8x4.wgsl?raw';
 import codeQuad8x32 from '../../shaders/conv2d-quad-8x32.wgsl?raw';
 import codeQuad16x12 from '../../shaders/conv2d-quad-16x12.wgsl?raw';
+import codeShared from '../../shaders/conv2d-shared.wgsl?raw';
+import codeShared128x64 from '../../shaders/conv2d-shared-128x64.wgsl?raw';
+import codeShared64x64 from '../../shaders/conv2d-shared-64x64.wgsl?raw';
+import codeShared32x32 from '../../shaders/conv2d-shared-32x32.wgsl?raw';
+import codeSplit16x32 from '../../shaders/conv2d-split-16x32.wgsl?raw';
+import codeSplit8x4 from '../../shaders/conv2d-split-8x4.wgsl?raw';
 import { LANES, roundUp } from '../tensor/channel-layout.ts';
 import { WORKGROUP_SIZE, type Kernel, type KernelLimits } from './kernel.ts';
 import { storingKernels, type StoringKernels } from './stores.ts';
@@ -38,12 +44,30 @@ export interface ConvTile {
   readonly workgroupSize: number;
   /** Invocations that share a tile. */
   readonly invocations: number;
+  /** Whether four of them are a quad. */
+  readonly hasQuads: boolean;
+  /** Whether it can convolve groups on their own. */
+  readonly takesGroups: boolean;
   /** Whether weights are a texture, each tile's columns together: see `conv2d-quad-8x32.wgsl`. */
   readonly hasTexture: boolean;
-  /** Time per pixel and output vec4 relative to the other tiles, measured on SwiftShader. */
-  readonly cost: number;
-  /** The same of a tile with no more than half of its channels, relative to a whole one. Default 1. */
-  readonly halfCost?: number;
+  /** Workgroup memory. */
+  readonly workgroupBytes: number;
+  readonly overrides: Readonly<Record<string, number>>;
+  readonly costs: TileCosts;
+}
+
+/** Time per pixel, output vec4 and input vec4, relative to the other tiles. */
+interface TileCosts {
+  /** On software adapters, measured on SwiftShader, where tiles with workgroup memory are not used. */
+  readonly software: number;
+  /** The same of a tile with no more than half of its channels. Default that of a whole one. */
+  readonly softwareHalf?: number;
+  /** On a GPU that has enough work, estimated from loads per multiply-add. */
+  readonly gpu: number;
+  /** Input vec4s of a window's row that are summed together: a row's rest costs as much. */
+  readonly inputStep: number;
+  /** Slices of the inputs, whose sums have to be added up. */
+  readonly slices: number;
 }
 
 const sizes = [
@@ -55,44 +79,102 @@ const sizes = [
 /** A loop's bounds differ between quads of a subgroup, never within one. */
 const SUBGROUPS = ['enable subgroups;', 'diagnostic(off, subgroup_uniformity);'];
 
+const KIB = 1024;
+const SPLITS = [4, 16, 64];
+
 const tiles: readonly ConvTile[] = [
-  tile('8x8', code8x8, { pixels: 8, vectors: 2, cost: 1.6 }),
-  tile('8x4', code8x4, { pixels: 8, vectors: 1, cost: 2 }),
-  quadTile('8x32', codeQuad8x32, { pixels: 8, vectors: 8, cost: 0.8, halfCost: 0.565 }),
-  quadTile('16x12', codeQuad16x12, { pixels: 16, vectors: 3, cost: 1 }),
+  registerTile('8x8', code8x8, { pixels: 8, vectors: 2 }, { software: 1.6, gpu: 1.5 }),
+  registerTile('8x4', code8x4, { pixels: 8, vectors: 1 }, { software: 2, gpu: 1.7 }),
+  quadTile('8x32', codeQuad8x32, { pixels: 8, vectors: 8 }, { software: 0.8, softwareHalf: 0.565 }),
+  quadTile('16x12', codeQuad16x12, { pixels: 16, vectors: 3 }, { software: 1 }),
+  sharedTile('128x64', codeShared128x64, { pixels: 128, vectors: 16, workgroupSize: 128, workgroupBytes: 12 * KIB }, { gpu: 0.9 }),
+  sharedTile('64x64', codeShared64x64, { pixels: 64, vectors: 16, workgroupSize: 128, workgroupBytes: 8 * KIB }, { gpu: 1 }),
+  sharedTile('32x32', codeShared32x32, { pixels: 32, vectors: 8, workgroupSize: 64, workgroupBytes: 4 * KIB }, { gpu: 1.25 }),
+  splitTile('16x32', codeSplit16x32, { pixels: 16, vectors: 8, workgroupSize: 256, invocations: 256, workgroupBytes: 16 * KIB }, { gpu: 1.8, slices: 8 }),
+  ...SPLITS.map((slices) =>
+    splitTile(`8x4-by${slices}`, codeSplit8x4, { pixels: 8, vectors: 1, invocations: slices, workgroupBytes: 8 * KIB, overrides: { SLICES: slices } }, { gpu: 1.7, slices }),
+  ),
 ];
 
-function tile(name: string, code: string, shape: Pick<ConvTile, 'pixels' | 'vectors' | 'cost' | 'halfCost'>): ConvTile {
-  const kernels = storingKernels(`conv2d-${name}`, `${codeConv2d}\n${code}`, sizes);
-  return { name: kernels.one.name, kernels, workgroupSize: WORKGROUP_SIZE, invocations: 1, hasTexture: false, ...shape };
+type TileShape = Pick<ConvTile, 'pixels' | 'vectors'> & Partial<ConvTile>;
+
+function tile(kernels: StoringKernels, shape: TileShape, costs: Partial<TileCosts>): ConvTile {
+  return {
+    name: kernels.one.name,
+    kernels,
+    workgroupSize: WORKGROUP_SIZE,
+    invocations: 1,
+    hasQuads: false,
+    takesGroups: false,
+    hasTexture: false,
+    workgroupBytes: 0,
+    overrides: {},
+    ...shape,
+    costs: { software: Infinity, gpu: Infinity, inputStep: 1, slices: 1, ...costs },
+  };
 }
 
-function quadTile(name: string, code: string, shape: Pick<ConvTile, 'pixels' | 'vectors' | 'cost' | 'halfCost'>): ConvTile {
+function registerTile(name: string, code: string, shape: TileShape, costs: Partial<TileCosts>): ConvTile {
+  const kernels = storingKernels(`conv2d-${name}`, `${codeConv2d}\n${code}`, sizes);
+  return tile(kernels, { takesGroups: true, ...shape }, costs);
+}
+
+function quadTile(name: string, code: string, shape: TileShape, costs: Partial<TileCosts>): ConvTile {
   const kernels = storingKernels(`conv2d-quad-${name}`, `${codeConv2d}\n${code}`, sizes, { textures: ['weights'], directives: SUBGROUPS });
-  return { name: kernels.one.name, kernels, workgroupSize: 16, invocations: 4, hasTexture: true, ...shape };
+  return tile(kernels, { workgroupSize: 16, invocations: 4, hasQuads: true, hasTexture: true, ...shape }, costs);
+}
+
+function sharedTile(name: string, code: string, shape: TileShape & { workgroupSize: number }, costs: Partial<TileCosts>): ConvTile {
+  const kernels = storingKernels(`conv2d-shared-${name}`, `${codeConv2d}\n${codeShared}\n${code}`, sizes);
+  return tile(kernels, { invocations: shape.workgroupSize, ...shape }, { inputStep: LANES, ...costs });
+}
+
+function splitTile(name: string, code: string, shape: TileShape, costs: Partial<TileCosts> & { slices: number }): ConvTile {
+  const kernels = storingKernels(`conv2d-split-${name}`, `${codeConv2d}\n${code}`, sizes);
+  return tile(kernels, shape, { inputStep: costs.slices, ...costs });
 }
 
 export const conv2dKernels: readonly Kernel[] = tiles.flatMap(({ kernels }) => [kernels.one, kernels.parts]);
 
 /** The tiles that can compute a convolution on an adapter, the one that is expected to be the fastest first. */
 export function tilesFor(conv: ConvShape, limits: KernelLimits): readonly ConvTile[] {
-  const time = (tile: ConvTile) => predictedTime(tile, conv);
+  const time = (tile: ConvTile) => (limits.isSoftware ? softwareTime(tile, conv) : gpuTime(tile, conv));
   return tiles.filter((tile) => canCompute(tile, conv, limits)).sort((a, b) => time(a) - time(b));
 }
 
-function canCompute({ vectors, hasTexture, invocations }: ConvTile, conv: ConvShape, limits: KernelLimits): boolean {
+function canCompute(tile: ConvTile, conv: ConvShape, limits: KernelLimits): boolean {
   const { kernelSize, groupVectors, groupOutVectors, outVectors, hasOwnGroups } = conv;
-  if (invocations > 1 && (!limits.hasQuads || hasOwnGroups)) return false;
+  if (tile.hasQuads && !limits.hasQuads) return false;
+  // Barriers are slow there, and kernels that have them take seconds to compile.
+  if (tile.workgroupBytes > 0 && (limits.isSoftware)) return false;
+  if (tile.workgroupSize > limits.maxComputeInvocationsPerWorkgroup) return false;
+  if (tile.workgroupBytes > limits.maxComputeWorkgroupStorageSize) return false;
   // One that straddles two groups is not allowed.
-  if (hasOwnGroups && groupOutVectors % vectors !== 0) return false;
-  const textureSize = Math.max(kernelSize ** 2 * groupVectors, roundUp(outVectors, vectors) * LANES);
-  return !hasTexture || textureSize <= limits.maxTextureDimension2D;
+  if (hasOwnGroups && (!tile.takesGroups || groupOutVectors % tile.vectors !== 0)) return false;
+  const textureSize = Math.max(kernelSize ** 2 * groupVectors, roundUp(outVectors, tile.vectors) * LANES);
+  return !tile.hasTexture || textureSize <= limits.maxTextureDimension2D;
 }
 
 /** In units of its own: the work, what lies past the end included, times what it costs. */
-function predictedTime({ pixels, vectors, cost, halfCost = 1 }: ConvTile, conv: ConvShape): number {
+function softwareTime({ pixels, vectors, costs }: ConvTile, conv: ConvShape): number {
   const whole = Math.floor(conv.groupOutVectors / vectors);
   const rest = conv.groupOutVectors % vectors;
-  const restCost = rest === 0 ? 0 : rest <= vectors / 2 ? halfCost : 1;
-  return roundUp(conv.pixels, pixels) * (whole + restCost) * vectors * cost;
+  const restCost = rest === 0 ? 0 : rest <= vectors / 2 ? (costs.softwareHalf ?? costs.software) : costs.software;
+  return roundUp(conv.pixels, pixels) * (whole * costs.software + restCost) * vectors;
+}
+
+/** Invocations that keep a GPU busy: of 32 cores, since none tells how many it has. */
+const FULL = 32 * 256;
+
+/** What an invocation does beside its sums, in the time of their steps: it finds its pixels, and adds slices pair by pair. */
+const SETUP = 32;
+const ADDITION = 16;
+
+/** In units of its own: what one invocation does, times how many there are; those that a GPU could run as well take as long. */
+function gpuTime({ pixels, vectors, invocations, costs }: ConvTile, conv: ConvShape): number {
+  const { gpu, inputStep, slices } = costs;
+  const inputs = conv.kernelSize * roundUp(conv.kernelSize * conv.groupVectors, inputStep);
+  const own = (pixels * vectors * inputs * gpu) / invocations + SETUP + ADDITION * Math.log2(slices);
+  const tiles = Math.ceil(conv.pixels / pixels) * Math.ceil(conv.outVectors / vectors);
+  return own * Math.max(tiles * invocations, FULL);
 }

@@ -1,5 +1,5 @@
 /**
- * Convolution with any kernel size, stride, padding and groups, by a register tile of pixels x output channels.
+ * Convolution with any kernel size, stride, padding and groups, by tiles of pixels x output channels.
  *
  * Groups whose channels fill whole vec4s are convolved on their own; others become a block-diagonal dense convolution.
  */
@@ -37,7 +37,7 @@ export function lowerConv2d(op: FusedOp<Conv2dAttrs>, around: Surroundings): Low
   const channelTiles = weightVectors / tile.vectors;
   const tileCount = channelTiles * Math.ceil(pixels / tile.pixels);
   const stores = planStores(op, weightVectors, around);
-  const { total, sizes: storeSizes } = stores.invocations(tileCount * tile.invocations);
+  const { total, sizes: storeSizes } = stores.invocations(tileCount * tile.invocations, tile.workgroupSize);
   const weights = weightConstant(op, tile, { groupVectors, weightVectors, hasOwnGroups }, stores, around);
   return {
     constants: [weights, stores.params],
@@ -46,7 +46,7 @@ export function lowerConv2d(op: FusedOp<Conv2dAttrs>, around: Surroundings): Low
         label: op.name,
         choice: { signature, candidates: candidates.map(({ name }) => name) },
         kernel: tile.kernels[stores.kind],
-        overrides: { ...stores.overrides, PADDED: padding > 0 ? 1 : 0 },
+        overrides: { ...tile.overrides, ...stores.overrides, PADDED: padding > 0 ? 1 : 0 },
         sizes: {
           inHeight: x.h,
           inWidth: x.w,

@@ -90,8 +90,12 @@ export interface Lowered {
 /** What of an adapter decides how ops are lowered. */
 export interface KernelLimits {
   readonly maxTextureDimension2D: number;
-  /** Whether to use kernels whose quads share their loads: software adapters with subgroups gain by them. Default false. */
+  /** Whether the adapter computes on the processor, where other kernels are fast. Default false. */
+  readonly isSoftware?: boolean;
+  /** Whether it also has subgroups, for kernels whose quads share their loads. Default false. */
   readonly hasQuads?: boolean;
+  readonly maxComputeWorkgroupStorageSize: number;
+  readonly maxComputeInvocationsPerWorkgroup: number;
   readonly maxStorageBufferBindingSize: number;
   readonly maxComputeWorkgroupsPerDimension: number;
 }

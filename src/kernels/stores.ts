@@ -67,8 +67,8 @@ export interface StorePlan {
   readonly foldedParams: readonly string[];
   /** Tells what is folded in apart. */
   readonly foldedKey: string;
-  /** Invocations in all, given those of the sums. */
-  invocations(sums: number): { readonly total: number; readonly sizes: Readonly<Record<string, number>> };
+  /** Invocations in all, given those of the sums, in workgroups of a size. Default `WORKGROUP_SIZE`. */
+  invocations(sums: number, workgroupSize?: number): { readonly total: number; readonly sizes: Readonly<Record<string, number>> };
 }
 
 /** Plans the stores of an op whose result has `sumVectors` vec4s per pixel, those that fill its last tile included. */
@@ -242,8 +242,8 @@ function planParts(op: FusedOp, stores: readonly Store[], sumVectors: number, ar
     folded: own,
     foldedParams: affineParams(op.affine),
     foldedKey: around.layoutOf(op.name).key,
-    invocations(sums) {
-      const copyBegin = roundUp(sums, WORKGROUP_SIZE);
+    invocations(sums, workgroupSize = WORKGROUP_SIZE) {
+      const copyBegin = roundUp(sums, workgroupSize);
       const total = run ? copyBegin + Math.ceil((n * h * w) / COPY_PIXELS) * copyVectors : sums;
       return { total, sizes: { copyBegin } };
     },

@@ -118,13 +118,16 @@ function wrapDevice(device: GPUDevice, owned: boolean, info: Partial<GPUAdapterI
 
 /** What plans are made for. */
 function scheduleLimits({ limits, features }: GPUDevice, info: Partial<GPUAdapterInfo>): ScheduleLimits {
-  const { maxBufferSize, maxStorageBufferBindingSize, maxComputeWorkgroupsPerDimension, maxTextureDimension2D } = limits;
+  const isSoftware = isSoftwareAdapter(info);
   return {
-    maxBufferSize,
-    maxStorageBufferBindingSize,
-    maxComputeWorkgroupsPerDimension,
-    maxTextureDimension2D,
-    hasQuads: isSoftwareAdapter(info) && features.has('subgroups'),
+    maxBufferSize: limits.maxBufferSize,
+    maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
+    maxComputeWorkgroupsPerDimension: limits.maxComputeWorkgroupsPerDimension,
+    maxTextureDimension2D: limits.maxTextureDimension2D,
+    maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
+    maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
+    isSoftware,
+    hasQuads: isSoftware && features.has('subgroups'),
   };
 }
 

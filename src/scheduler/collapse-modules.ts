@@ -23,7 +23,7 @@ const DISPATCH_MACS = { gpu: 2.5e6, software: 1.5e6 };
 type Convolution = FusedOp<Conv2dAttrs> & Op;
 
 export function collapseModules(program: Program, { limits, isForced }: Decision): Program {
-  const budget = isForced ? Infinity : limits.hasQuads ? DISPATCH_MACS.software : DISPATCH_MACS.gpu;
+  const budget = isForced ? Infinity : limits.isSoftware ? DISPATCH_MACS.software : DISPATCH_MACS.gpu;
   let index = indexed(program);
   for (const { name } of program.ops) {
     const module = moduleOf(index, name);

@@ -20,7 +20,7 @@ const MOST_WEIGHTS = 150 * 1024 / (LANES * LANES * 4);
 const LEAST_WORKGROUPS = 24;
 
 export function fuseModules(program: Program, { limits, isForced }: Decision): Program {
-  if (limits.hasQuads && !isForced) return program;
+  if (limits.isSoftware && !isForced) return program;
   const around = surroundings(program);
   const readers = countReaders(program);
   const ops = new Map(program.ops.map((op) => [op.name, op]));

@@ -12,7 +12,7 @@ import type { DepthwiseConv2dAttrs } from '../ops/depthwise-conv2d.ts';
 import { chained, countReaders, type Decision, type Op, type Program } from './program.ts';
 
 export function fuseTails(program: Program, { limits, isForced }: Decision): Program {
-  if (limits.hasQuads && !isForced) return program;
+  if (limits.isSoftware && !isForced) return program;
   const ops = new Map(program.ops.map((op) => [op.name, op]));
   const readers = countReaders(program);
   for (const tail of program.ops) {

@@ -33,6 +33,8 @@ export const DEFAULT_LIMITS: ScheduleLimits = {
   maxBufferSize: 256 * 2 ** 20,
   maxComputeWorkgroupsPerDimension: 65535,
   maxTextureDimension2D: 8192,
+  maxComputeWorkgroupStorageSize: 16384,
+  maxComputeInvocationsPerWorkgroup: 256,
 };
 
 /** What the schedule `optimized` does beyond `reference`, in order. Each can be left out by name. */

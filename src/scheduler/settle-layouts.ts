@@ -98,7 +98,13 @@ export function surroundings(program: Program, given: Partial<Omit<Surroundings,
   };
 }
 
-const NO_LIMITS: KernelLimits = { maxStorageBufferBindingSize: Infinity, maxComputeWorkgroupsPerDimension: Infinity, maxTextureDimension2D: Infinity };
+const NO_LIMITS: KernelLimits = {
+  maxStorageBufferBindingSize: Infinity,
+  maxComputeWorkgroupsPerDimension: Infinity,
+  maxTextureDimension2D: Infinity,
+  maxComputeWorkgroupStorageSize: Infinity,
+  maxComputeInvocationsPerWorkgroup: Infinity,
+};
 
 function joinedLayouts({ joined }: Program): Map<string, ChannelLayout> {
   return new Map([...joined].map(([name, value]) => [name, joinedLayout(value)]));

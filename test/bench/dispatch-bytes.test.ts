@@ -20,8 +20,8 @@ const SCHEDULES: ScheduleName[] = ['reference', 'optimized'];
 describe.each(NETWORKS)('%o', (options) => {
   const graph = createNetwork(options, { height: 64 });
   test.each(SCHEDULES)('%s: every byte of every value is written once, and no more is read than there is', (name) => {
-    for (const hasQuads of [false, true]) {
-      const plan = schedule(graph, { ...DEFAULT_LIMITS, hasQuads }, { schedule: name });
+    for (const isSoftware of [false, true]) {
+      const plan = schedule(graph, { ...DEFAULT_LIMITS, isSoftware, hasQuads: isSoftware }, { schedule: name });
       const bytes = plan.dispatches.map((dispatch) => dispatchBytes(plan, dispatch));
       const written = bytes.reduce((sum, { writtenBytes }) => sum + writtenBytes, 0);
       const values = [...plan.values].filter(([value]) => value !== plan.input);
@@ -43,7 +43,7 @@ test('by hand: a residual, a stride that skips pixels, channels that fill no vec
   const a = net.conv2d('a', x, 6, { kernelSize: 3, padding: 1 });
   const b = net.add('b', net.conv2d('c', x, 6, { kernelSize: 3, padding: 1 }), a);
   net.conv2d('d', b, 3, { kernelSize: 1, stride: 2 });
-  const plan = schedule(net.build('net'));
+  const plan = schedule(net.build('net'), { ...DEFAULT_LIMITS, isSoftware: true });
   const bytes = Object.fromEntries(plan.dispatches.map((dispatch) => [dispatch.label, dispatchBytes(plan, dispatch)]));
   const map = 2 * 8 * 8 * 8 * 4;
   expect(bytes['a']).toMatchObject({ readBytes: map, writtenBytes: map });
