@@ -3,7 +3,9 @@ import code from '../../shaders/channel-slice.wgsl?raw';
 import type { ChannelSliceAttrs } from '../ops/channel-slice.ts';
 import type { FusedOp } from './fused-op.ts';
 import { linearWorkgroups, type Kernel, type Lowered, type Surroundings } from './kernel.ts';
-import { planStores, storingKernels, vectorsOf } from './stores.ts';
+import { vectorsOf } from './store-runs.ts';
+import { planStores } from './stores.ts';
+import { storingKernels } from './storing-kernels.ts';
 
 const { parts } = storingKernels('channel-slice', code, [
   'inHeight', 'inWidth', 'inVectors', 'outHeight', 'outWidth', 'outVectors', 'pixels', 'stride',

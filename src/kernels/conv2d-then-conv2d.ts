@@ -6,7 +6,9 @@ import { bytesPerElement } from '../tensor/dtype.ts';
 import type { ConvThenConvAttrs, FusedOp } from './fused-op.ts';
 import { linearWorkgroups, type Kernel, type Lowered, type Surroundings } from './kernel.ts';
 import { concatenated, plainWeights } from './plain-weights.ts';
-import { fitCopies, planStores, storingKernels, vectorsOf } from './stores.ts';
+import { fitCopies, vectorsOf } from './store-runs.ts';
+import { planStores } from './stores.ts';
+import { storingKernels } from './storing-kernels.ts';
 
 const INVOCATIONS = 256;
 /** vec4s that a workgroup parks: 16 KiB. */

@@ -7,7 +7,9 @@ import { BYTES_PER_VECTOR, type Constant } from './constants.ts';
 import type { ConvThenDepthwiseAttrs, FusedOp } from './fused-op.ts';
 import { linearWorkgroups, type Kernel, type Lowered, type Surroundings } from './kernel.ts';
 import { concatenated, plainWeights } from './plain-weights.ts';
-import { planStores, storingKernels, vectorsOf } from './stores.ts';
+import { vectorsOf } from './store-runs.ts';
+import { planStores } from './stores.ts';
+import { storingKernels } from './storing-kernels.ts';
 
 /** Outputs of a workgroup: a square of pixels, vec4s of channels. */
 const TILE = 8;

@@ -15,7 +15,7 @@ import codeSplit16x32 from '../../shaders/conv2d-split-16x32.wgsl?raw';
 import codeSplit8x4 from '../../shaders/conv2d-split-8x4.wgsl?raw';
 import { LANES, roundUp } from '../tensor/channel-layout.ts';
 import { WORKGROUP_SIZE, type Kernel, type KernelLimits } from './kernel.ts';
-import { storingKernels, type StoringKernels } from './stores.ts';
+import { storingKernels, type StoringKernels } from './storing-kernels.ts';
 
 /** What decides which tile is best for a convolution. */
 export interface ConvShape {

@@ -11,7 +11,8 @@ import { tilesFor, type ConvShape, type ConvTile } from './conv2d-tiles.ts';
 import type { FusedOp } from './fused-op.ts';
 import { linearWorkgroups, type Lowered, type Surroundings } from './kernel.ts';
 import { ownMatrix } from './matrix.ts';
-import { planStores, vectorsOf, type StorePlan } from './stores.ts';
+import { vectorsOf } from './store-runs.ts';
+import { planStores, type StorePlan } from './stores.ts';
 
 /** Lowers a convolution to one dispatch. `x` `[N, H, W, C]` to `[N, OH, OW, outChannels]`. */
 export function lowerConv2d(op: FusedOp<Conv2dAttrs>, around: Surroundings): Lowered {

@@ -11,7 +11,9 @@ import type { DepthwiseConv2dAttrs } from '../ops/depthwise-conv2d.ts';
 import type { Constant } from './constants.ts';
 import type { FusedOp } from './fused-op.ts';
 import { linearWorkgroups, type Kernel, type Lowered, type Surroundings } from './kernel.ts';
-import { planStores, storingKernels, vectorsOf, type StorePlan, type StoringKernels } from './stores.ts';
+import { vectorsOf } from './store-runs.ts';
+import { planStores, type StorePlan } from './stores.ts';
+import { storingKernels, type StoringKernels } from './storing-kernels.ts';
 
 const sizes = ['inHeight', 'inWidth', 'inVectors', 'outHeight', 'outWidth', 'outVectors', 'pixels', 'kernelSize', 'stride', 'padding'];
 const general = storingKernels('depthwise-conv2d', code, sizes);

@@ -6,7 +6,8 @@ import { packRows, type Constant } from './constants.ts';
 import type { FusedOp } from './fused-op.ts';
 import type { Surroundings } from './kernel.ts';
 import { ownMatrix } from './matrix.ts';
-import { vectorsOf, type StorePlan } from './stores.ts';
+import { vectorsOf } from './store-runs.ts';
+import type { StorePlan } from './stores.ts';
 
 /** Rows `[k, k, 4 inVectors]` of `vectors` vec4s over output channels, scaled by `folded`. Inputs lie as the op's input does. */
 export function plainWeights(op: FusedOp<Conv2dAttrs>, vectors: number, around: Surroundings, folded?: StorePlan): Constant {

@@ -4,7 +4,7 @@
  */
 import type { ChannelSliceAttrs } from '../ops/channel-slice.ts';
 import type { FusedOp } from '../kernels/fused-op.ts';
-import { fitCopies, mainValue } from '../kernels/stores.ts';
+import { fitCopies, mainValue } from '../kernels/store-runs.ts';
 import { surroundings } from './settle-layouts.ts';
 import type { Op, Program } from './program.ts';
 

@@ -9,7 +9,7 @@
 import { LANES, channelVectors } from '../tensor/channel-layout.ts';
 import { tilePixels } from '../kernels/conv2d-then-conv2d.ts';
 import type { FusedOp } from '../kernels/fused-op.ts';
-import { fitCopies, vectorsOf } from '../kernels/stores.ts';
+import { fitCopies, vectorsOf } from '../kernels/store-runs.ts';
 import type { Surroundings } from '../kernels/kernel.ts';
 import type { Conv2dAttrs } from '../ops/conv2d.ts';
 import { chained, countReaders, isBare, type Decision, type Op, type Program } from './program.ts';
