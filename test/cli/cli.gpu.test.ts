@@ -181,6 +181,9 @@ describe('without a GPU', () => {
       'free-shuffle',
       'scale-tails',
       'zero-copy-concat',
+      'collapse-modules',
+      'fuse-tails',
+      'fuse-modules',
       'settle-layouts',
     ]);
     const { stdout } = await compconv('plan', '--arch', 'resnet18', '--c0', '128', '--size', '64');
