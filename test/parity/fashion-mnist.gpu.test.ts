@@ -1,4 +1,7 @@
-/** The trained networks on all 10,000 test images of Fashion-MNIST, against what PyTorch gets. */
+/**
+ * The trained networks on the test images of Fashion-MNIST. All 10,000, with COMPCONV_ALL_IMAGES=1, against what PyTorch gets: five
+ * minutes on a software adapter. Else the first 2,500, against what the engine got when it agreed with PyTorch on all.
+ */
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { openNodeGpu } from '../../cli/node-adapter.ts';
@@ -16,12 +19,16 @@ interface Reference {
 
 const data = (name: string) => readFileSync(new URL(`../data/${name}`, import.meta.url));
 const reference = JSON.parse(data('reference.json').toString()) as Record<string, Reference>;
-const BATCH = 200;
+const BATCH = 250;
+const FIRST = 2500;
+/** Correct among the first 2,500, recorded in a run that got PyTorch's 9,181 and 9,305 of all. */
+const CORRECT_OF_FIRST: Readonly<Record<string, number>> = { 'fashion-mnist-compconv.safetensors': 2307, 'fashion-mnist-plain.safetensors': 2343 };
 
 test.each(Object.keys(reference))('%s', async (file) => {
   const images = parseIdx(await gunzip(data('t10k-images-idx3-ubyte.gz')));
   const labels = parseIdx(await gunzip(data('t10k-labels-idx1-ubyte.gz'))).data;
-  const [count, height, width] = images.shape;
+  const [all, height, width] = images.shape;
+  const count = process.env.COMPCONV_ALL_IMAGES ? all : FIRST;
   const model = await loadModel(readFileSync(new URL(`../../public/models/${file}`, import.meta.url)), { input: { batch: BATCH } });
   const { correctOf10000, macs, params, first8 } = reference[file];
   const { mean: [mean], std: [std] } = model.preprocess;
@@ -46,8 +53,9 @@ test.each(Object.keys(reference))('%s', async (file) => {
   } finally {
     session.dispose();
   }
-  console.log(`${file}: ${correct} of ${count}, PyTorch ${correctOf10000}`);
-  expect(Math.abs(correct - correctOf10000)).toBeLessThanOrEqual(2);
+  const wanted = count === all ? correctOf10000 : CORRECT_OF_FIRST[file];
+  console.log(`${file}: ${correct} of ${count}, expected ${wanted}`);
+  expect(Math.abs(correct - wanted)).toBeLessThanOrEqual(2);
   const { total } = networkCost((await loadModel(readFileSync(new URL(`../../public/models/${file}`, import.meta.url)))).graph);
   expect(total.macs - 640).toBe(macs);
   expect(total.params).toBe(params);
