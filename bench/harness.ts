@@ -18,7 +18,9 @@ import { measureTimes } from './times.ts';
 export type { BenchNetwork, BenchOptions, BenchProgress, BenchSection } from './options.ts';
 export type { BenchReport, BenchResult, LoadTimes } from './report.ts';
 
-/** Large enough for every architecture, small enough for the reference's plain loops. */
+/** MACs per image up to which the reference's plain loops are worth the wait: ten seconds or so. */
+const VERIFY_MACS = 5e9;
+/** Larger networks are verified at this size: large enough for every architecture. */
 const VERIFY_SIZE = 64;
 
 /**
@@ -46,7 +48,7 @@ export async function runBenchmark(options: BenchOptions): Promise<BenchReport> 
     ...(limits && { limits }),
     ...(entrants.length > 0 && {
       inputShape: entrants[0].input.shape,
-      verifySize: verifySize(asked),
+      verifySize: verifySize(entrants, asked),
       verifyTolerance: VERIFY_TOLERANCE[entrants[0].session.dtype],
     }),
     networks,
@@ -72,8 +74,10 @@ function checkedOptions(options: BenchOptions): ReportOptions {
   return { sections, networks, size, batch, runs, seed, schedule, withoutPasses, dtype, tuned: options.tuning !== undefined };
 }
 
-function verifySize({ size }: ReportOptions): number {
-  return Math.min(size, VERIFY_SIZE);
+/** The size that is timed, if the reference can compute all networks at it within reason. */
+function verifySize(entrants: readonly Entrant[], { size, batch }: ReportOptions): number {
+  const largest = Math.max(...entrants.map(({ session }) => session.cost.total.macs / batch));
+  return largest <= VERIFY_MACS ? size : Math.min(size, VERIFY_SIZE);
 }
 
 /** Fills `entrants`, whose sessions are the caller's to dispose of even if this fails. */
@@ -84,12 +88,13 @@ async function loadAndVerify(entrants: Entrant[], asked: ReportOptions, options:
     onProgress?.({ phase: 'load', label: network.label });
     entrants.push(await enter(network, asked, options));
   }
+  const size = verifySize(entrants, asked);
   for (const entrant of entrants) {
     throwIfAborted(signal);
     onProgress?.({ phase: 'verify', label: entrant.label });
     // The reference blocks: the progress gets a chance to be seen first.
     await new Promise((resolve) => setTimeout(resolve));
-    await verify(entrant, verifySize(asked), asked.seed);
+    await verify(entrant, size, asked.seed);
   }
 }
 

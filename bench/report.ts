@@ -45,7 +45,7 @@ export interface BenchResult {
   readonly activationRatio: number;
   /** Whether the GPU's logits are the reference's; without, there are no times. */
   readonly verified: boolean;
-  /** Relative L2 error of the logits at `verifySize`, batch 1; null where it is no number. */
+  /** Relative L2 error of one image's logits at `verifySize`; null where it is no number. */
   readonly relativeError: number | null;
   /** Why it is not verified. */
   readonly problem?: string;

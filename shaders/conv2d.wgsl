@@ -38,6 +38,8 @@ struct Sizes {
 
 // Whether a window can reach outside the image. Without, the inner loop tests nothing.
 override PADDED: bool = true;
+// Whether windows are pixels: 1x1, stride 1, no padding. Finding one then takes no division.
+override POINTWISE: bool = false;
 
 @group(0) @binding(0) var<storage, read> x: array<Stored>;
 @group(0) @binding(8) var<uniform> sizes: Sizes;
@@ -51,6 +53,7 @@ struct Window {
 }
 
 fn window(pixel: u32) -> Window {
+  if (POINTWISE) { return Window(i32(pixel * sizes.inVectors), 0, 0, 0); }
   let row = pixel / sizes.outWidth;
   let image = row / sizes.outHeight;
   let top = i32((row - image * sizes.outHeight) * sizes.stride) - i32(sizes.padding);

@@ -27,6 +27,7 @@ export function lowerConv2d(op: FusedOp<Conv2dAttrs>, around: Surroundings): Low
   const groupOutVectors = hasOwnGroups ? groupOut / LANES : outVectors;
   const pixels = output.n * output.h * output.w;
   const { kernelSize, stride, padding } = attrs;
+  const isPointwise = kernelSize === 1 && stride === 1 && padding === 0;
   const conv: ConvShape = { pixels, kernelSize, stride, padding, groupVectors, groupOutVectors, outVectors, hasOwnGroups };
   const { outputs: sparse = 0, inputs: zeros = 0 } = op.zeroBlock ?? {};
   const numbers = [...Object.values(conv).map(Number), sparse, zeros];
@@ -47,7 +48,7 @@ export function lowerConv2d(op: FusedOp<Conv2dAttrs>, around: Surroundings): Low
         label: op.name,
         choice: { signature, candidates: candidates.map(({ name }) => name) },
         kernel: tile.kernels[stores.kind],
-        overrides: { ...tile.overrides, ...stores.overrides, PADDED: padding > 0 ? 1 : 0 },
+        overrides: { ...tile.overrides, ...stores.overrides, PADDED: padding > 0 ? 1 : 0, POINTWISE: isPointwise ? 1 : 0 },
         sizes: {
           inHeight: x.h,
           inWidth: x.w,
