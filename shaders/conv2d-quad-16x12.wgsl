@@ -11,9 +11,12 @@
 @group(0) @binding(1) var weights: texture_2d<f32>;
 @group(0) @binding(10) var nearest: sampler;
 
-@compute @workgroup_size(16)
+// Invocations of a workgroup: a few tiles are spread over more cores by small ones, many cost less in larger ones.
+override WORKGROUP: u32 = 16;
+
+@compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
-  let first = (group.y * groups.x + group.x) * 16;
+  let first = (group.y * groups.x + group.x) * WORKGROUP;
   let invocation = first + local;
   copy(invocation);
   // Only whole workgroups return, as quadBroadcast asks for uniform control flow. What lies past the last tile is not stored.

@@ -22,8 +22,10 @@ struct Sizes {
   outWidth: u32,
   outVectors: u32,      // of the sums
   pixels: u32,          // N OH OW
-  tiles: u32,           // channel tiles x pixel tiles
+  tiles: u32,
   channelTiles: u32,
+  wholeTiles: u32,      // of the tiles; the others compute the channels that are left, for more pixels
+  restVector: u32,      // where those begin
   kernelSize: u32,
   stride: u32,
   padding: u32,

@@ -42,6 +42,8 @@ export interface ConvTile {
   /** Output vec4s. */
   readonly vectors: number;
   readonly workgroupSize: number;
+  /** The tile of the last channels where no more than its vec4s are left. */
+  readonly rest?: { readonly pixels: number; readonly vectors: number };
   /** Invocations that share a tile. */
   readonly invocations: number;
   /** Whether four of them are a quad. */
@@ -60,8 +62,8 @@ export interface ConvTile {
 interface TileCosts {
   /** On software adapters, measured on SwiftShader, where tiles with workgroup memory are not used. */
   readonly software: number;
-  /** The same of a tile with no more than half of its channels. Default that of a whole one. */
-  readonly softwareHalf?: number;
+  /** The same of the tile of the rest. */
+  readonly softwareRest?: number;
   /** On a GPU that has enough work, estimated from loads per multiply-add. */
   readonly gpu: number;
   /** Input vec4s of a window's row that are summed together: a row's rest costs as much. */
@@ -72,7 +74,7 @@ interface TileCosts {
 
 const sizes = [
   'inHeight', 'inWidth', 'inVectors', 'outHeight', 'outWidth', 'outVectors', 'pixels', 'tiles', 'channelTiles',
-  'kernelSize', 'stride', 'padding', 'runs', 'runVectors', 'groupVectors', 'groupOutVectors', 'weightVectors',
+  'wholeTiles', 'restVector', 'kernelSize', 'stride', 'padding', 'runs', 'runVectors', 'groupVectors', 'groupOutVectors', 'weightVectors',
   'sparseVectors', 'zeroVectors',
 ];
 
@@ -85,7 +87,7 @@ const SPLITS = [4, 16, 64];
 const tiles: readonly ConvTile[] = [
   registerTile('8x8', code8x8, { pixels: 8, vectors: 2 }, { software: 1.6, gpu: 1.5 }),
   registerTile('8x4', code8x4, { pixels: 8, vectors: 1 }, { software: 2, gpu: 1.7 }),
-  quadTile('8x32', codeQuad8x32, { pixels: 8, vectors: 8 }, { software: 0.8, softwareHalf: 0.565 }),
+  quadTile('8x32', codeQuad8x32, { pixels: 8, vectors: 8, rest: { pixels: 16, vectors: 4 } }, { software: 0.8, softwareRest: 0.88 }),
   quadTile('16x12', codeQuad16x12, { pixels: 16, vectors: 3 }, { software: 1 }),
   sharedTile('128x64', codeShared128x64, { pixels: 128, vectors: 16, workgroupSize: 128, workgroupBytes: 12 * KIB }, { gpu: 0.9 }),
   sharedTile('64x64', codeShared64x64, { pixels: 64, vectors: 16, workgroupSize: 128, workgroupBytes: 8 * KIB }, { gpu: 1 }),
@@ -155,12 +157,34 @@ function canCompute(tile: ConvTile, conv: ConvShape, limits: KernelLimits): bool
   return !tile.hasTexture || textureSize <= limits.maxTextureDimension2D;
 }
 
+/** How many tiles a convolution takes: whole ones first, then those of the rest, which begins at output vec4 `restVector`. */
+export function countTiles({ pixels, vectors, rest }: ConvTile, conv: Pick<ConvShape, 'pixels' | 'outVectors'>) {
+  const left = conv.outVectors % vectors;
+  const hasRest = rest !== undefined && left > 0 && left <= rest.vectors;
+  const columns = hasRest ? Math.floor(conv.outVectors / vectors) : Math.ceil(conv.outVectors / vectors);
+  const wholeTiles = columns * Math.ceil(conv.pixels / pixels);
+  return {
+    tiles: wholeTiles + (hasRest ? Math.ceil(conv.pixels / rest.pixels) : 0),
+    wholeTiles,
+    channelTiles: Math.max(columns, 1), // a divisor
+    restVector: columns * vectors,
+  };
+}
+
+/** Below as many tiles, the end of a dispatch, when cores run out of workgroups, is worth making them small. */
+const FEW_TILES = 100;
+
+/** Invocations of a workgroup for as many tiles. Quads may come in workgroups of their own. */
+export function workgroupSizeOf({ hasQuads, workgroupSize, invocations }: ConvTile, tiles: number): number {
+  return hasQuads && tiles < FEW_TILES ? invocations : workgroupSize;
+}
+
 /** In units of its own: the work, what lies past the end included, times what it costs. */
-function softwareTime({ pixels, vectors, costs }: ConvTile, conv: ConvShape): number {
-  const whole = Math.floor(conv.groupOutVectors / vectors);
-  const rest = conv.groupOutVectors % vectors;
-  const restCost = rest === 0 ? 0 : rest <= vectors / 2 ? (costs.softwareHalf ?? costs.software) : costs.software;
-  return roundUp(conv.pixels, pixels) * (whole * costs.software + restCost) * vectors;
+function softwareTime(tile: ConvTile, conv: ConvShape): number {
+  const { pixels, vectors, rest, costs } = tile;
+  const { tiles, wholeTiles } = countTiles(tile, { pixels: conv.pixels, outVectors: conv.groupOutVectors });
+  const restTime = rest ? (tiles - wholeTiles) * rest.pixels * rest.vectors * (costs.softwareRest ?? costs.software) : 0;
+  return wholeTiles * pixels * vectors * costs.software + restTime;
 }
 
 /** Invocations that keep a GPU busy: of 32 cores, since none tells how many it has. */

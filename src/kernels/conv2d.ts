@@ -7,7 +7,7 @@ import { LANES, roundUp } from '../tensor/channel-layout.ts';
 import { bytesPerElement } from '../tensor/dtype.ts';
 import type { Conv2dAttrs } from '../ops/conv2d.ts';
 import { packRows, type Constant } from './constants.ts';
-import { tilesFor, type ConvShape, type ConvTile } from './conv2d-tiles.ts';
+import { countTiles, tilesFor, workgroupSizeOf, type ConvShape, type ConvTile } from './conv2d-tiles.ts';
 import type { FusedOp } from './fused-op.ts';
 import { linearWorkgroups, type Lowered, type Surroundings } from './kernel.ts';
 import { ownMatrix } from './matrix.ts';
@@ -36,10 +36,10 @@ export function lowerConv2d(op: FusedOp<Conv2dAttrs>, around: Surroundings): Low
   const chosen = around.choices?.get(signature);
   const tile = candidates.find(({ name }) => name === chosen) ?? candidates[0];
   const weightVectors = roundUp(outVectors, tile.vectors);
-  const channelTiles = weightVectors / tile.vectors;
-  const tileCount = channelTiles * Math.ceil(pixels / tile.pixels);
+  const counts = countTiles(tile, conv);
+  const workgroupSize = workgroupSizeOf(tile, counts.tiles);
   const stores = planStores(op, weightVectors, around);
-  const { total, sizes: storeSizes } = stores.invocations(tileCount * tile.invocations, tile.workgroupSize);
+  const { total, sizes: storeSizes } = stores.invocations(counts.tiles * tile.invocations, workgroupSize);
   const weights = weightConstant(op, tile, { groupVectors, weightVectors, hasOwnGroups }, stores, around);
   return {
     constants: [weights, stores.params],
@@ -48,7 +48,13 @@ export function lowerConv2d(op: FusedOp<Conv2dAttrs>, around: Surroundings): Low
         label: op.name,
         choice: { signature, candidates: candidates.map(({ name }) => name) },
         kernel: tile.kernels[stores.kind],
-        overrides: { ...tile.overrides, ...stores.overrides, PADDED: padding > 0 ? 1 : 0, POINTWISE: isPointwise ? 1 : 0 },
+        overrides: {
+          ...tile.overrides,
+          ...(tile.hasQuads && { WORKGROUP: workgroupSize }),
+          ...stores.overrides,
+PADDED: padding > 0 ? 1 : 0,
+          POINTWISE: isPointwise ? 1 : 0,
+        },
         sizes: {
           inHeight: x.h,
           inWidth: x.w,
@@ -57,8 +63,7 @@ export function lowerConv2d(op: FusedOp<Conv2dAttrs>, around: Surroundings): Low
           outWidth: output.w,
           outVectors,
           pixels,
-          tiles: tileCount,
-          channelTiles,
+          ...counts,
           kernelSize,
           stride,
           padding,
@@ -74,7 +79,7 @@ export function lowerConv2d(op: FusedOp<Conv2dAttrs>, around: Surroundings): Low
           ...storeSizes,
         },
         buffers: [{ value: op.inputs[0] }, { constant: weights.key }, ...stores.buffers],
-        workgroups: linearWorkgroups(total, around.limits, tile.workgroupSize),
+        workgroups: linearWorkgroups(total, around.limits, workgroupSize),
         macs: op.macs,
       },
     ],
