@@ -7,6 +7,7 @@ import code8x8 from '../../shaders/conv2d-8x8.wgsl?raw';
 import code8x4 from '../../shaders/conv2d-8x4.wgsl?raw';
 import codeQuad8x32 from '../../shaders/conv2d-quad-8x32.wgsl?raw';
 import codeQuad16x12 from '../../shaders/conv2d-quad-16x12.wgsl?raw';
+import codeQuad16x20 from '../../shaders/conv2d-quad-16x20.wgsl?raw';
 import codeShared from '../../shaders/conv2d-shared.wgsl?raw';
 import codeShared128x64 from '../../shaders/conv2d-shared-128x64.wgsl?raw';
 import codeShared64x64 from '../../shaders/conv2d-shared-64x64.wgsl?raw';
@@ -15,7 +16,7 @@ import codeSplit16x32 from '../../shaders/conv2d-split-16x32.wgsl?raw';
 import codeSplit8x4 from '../../shaders/conv2d-split-8x4.wgsl?raw';
 import { LANES, roundUp } from '../tensor/channel-layout.ts';
 import { WORKGROUP_SIZE, type Kernel, type KernelLimits } from './kernel.ts';
-import { storingKernels, type StoringKernels } from './storing-kernels.ts';
+import { QUAD, SUBGROUPS, storingKernels, type StoringKernels } from './storing-kernels.ts';
 
 /** What decides which tile is best for a convolution. */
 export interface ConvShape {
@@ -78,9 +79,6 @@ const sizes = [
   'sparseVectors', 'zeroVectors',
 ];
 
-/** A loop's bounds differ between quads of a subgroup, never within one. */
-const SUBGROUPS = ['enable subgroups;', 'diagnostic(off, subgroup_uniformity);'];
-
 const KIB = 1024;
 const SPLITS = [4, 16, 64];
 
@@ -89,6 +87,7 @@ const tiles: readonly ConvTile[] = [
   registerTile('8x4', code8x4, { pixels: 8, vectors: 1 }, { software: 2, gpu: 1.7 }),
   quadTile('8x32', codeQuad8x32, { pixels: 8, vectors: 8, rest: { pixels: 16, vectors: 4 } }, { software: 0.8, softwareRest: 0.88 }),
   quadTile('16x12', codeQuad16x12, { pixels: 16, vectors: 3 }, { software: 1 }),
+  quadTile('16x20', codeQuad16x20, { pixels: 16, vectors: 5 }, { software: 0.9 }),
   sharedTile('128x64', codeShared128x64, { pixels: 128, vectors: 16, workgroupSize: 128, workgroupBytes: 12 * KIB }, { gpu: 0.9 }),
   sharedTile('64x64', codeShared64x64, { pixels: 64, vectors: 16, workgroupSize: 128, workgroupBytes: 8 * KIB }, { gpu: 1 }),
   sharedTile('32x32', codeShared32x32, { pixels: 32, vectors: 8, workgroupSize: 64, workgroupBytes: 4 * KIB }, { gpu: 1.25 }),
@@ -123,7 +122,7 @@ function registerTile(name: string, code: string, shape: TileShape, costs: Parti
 
 function quadTile(name: string, code: string, shape: TileShape, costs: Partial<TileCosts>): ConvTile {
   const kernels = storingKernels(`conv2d-quad-${name}`, `${codeConv2d}\n${code}`, sizes, { textures: ['weights'], directives: SUBGROUPS });
-  return tile(kernels, { workgroupSize: 16, invocations: 4, hasQuads: true, hasTexture: true, ...shape }, costs);
+  return tile(kernels, { workgroupSize: 16, invocations: QUAD, hasQuads: true, hasTexture: true, ...shape }, costs);
 }
 
 function sharedTile(name: string, code: string, shape: TileShape & { workgroupSize: number }, costs: Partial<TileCosts>): ConvTile {

@@ -3,6 +3,11 @@ import codeOfOne from '../../shaders/store.wgsl?raw';
 import codeOfParts from '../../shaders/store-parts.wgsl?raw';
 import type { Kernel } from './kernel.ts';
 
+/** Invocations that `quadBroadcast` connects. */
+export const QUAD = 4;
+/** What kernels with quads begin with. A loop's bounds may differ between the quads of a subgroup, never within one. */
+export const SUBGROUPS = ['enable subgroups;', 'diagnostic(off, subgroup_uniformity);'];
+
 /** A kernel in both forms: with one place to store to, and with parts. */
 export interface StoringKernels {
   readonly one: Kernel;
