@@ -9,7 +9,7 @@ import { CompConvError, throwIfAborted } from '../errors.ts';
 import { networkCost, type NetworkCost } from '../graph/cost.ts';
 import { shapeOf, withInputShape, type Graph } from '../graph/graph.ts';
 import type { Model } from '../models/load-model.ts';
-import { distinctChoices } from '../scheduler/isolate.ts';
+import { distinctChoices, distinctForms } from '../scheduler/isolate.ts';
 import { schedule, type ScheduleOptions } from '../scheduler/schedule.ts';
 import type { Plan } from '../scheduler/plan.ts';
 import { dtypes, type Dtype } from '../tensor/dtype.ts';
@@ -185,9 +185,9 @@ export class Session {
     return this.#inTurn(() => this.#tune(options));
   }
 
-  /** Of the kinds of work in the plan that several kernels can do, how many are tuned. */
+  /** Of the kinds of work in the plan that can be done in several ways, how many are tuned. */
   get tuned(): { readonly known: number; readonly total: number } {
-    const choices = distinctChoices(this.plan);
+    const choices = [...distinctForms(this.plan), ...distinctChoices(this.plan)];
     return { known: choices.filter((choice) => isKnown(choice, this.#tuned)).length, total: choices.length };
   }
 

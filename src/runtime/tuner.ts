@@ -1,9 +1,10 @@
 /**
- * The autotuner: for every kind of work in a plan, which of the kernels that can do it is the fastest on this adapter. What
+ * The autotuner: for every kind of work in a plan, which of the ways to do it is the fastest on this adapter: first of the forms
+ * that passes chose from, one dispatch or two, then of the kernels of what came out of that. What
  * a cache knows is not measured again; what is chosen is kept only if the whole network is not slower for it.
  */
 import type { Choice } from '../kernels/kernel.ts';
-import { distinctChoices } from '../scheduler/isolate.ts';
+import { distinctChoices, distinctForms } from '../scheduler/isolate.ts';
 import { isAbout, tuningKey, type TunedSignature, type TuningCache, type TuningRecord } from './tuning-cache.ts';
 import { TuningTrials, type TuningSubject } from './tuning-trials.ts';
 
@@ -54,7 +55,7 @@ export interface Tuned {
   readonly report: TuningReport;
   /** What is known now, by signature. */
   readonly known: ReadonlyMap<string, TunedSignature>;
-  /** Kernels to take, by signature. */
+  /** What to take, by signature. */
   readonly choices: ReadonlyMap<string, string>;
 }
 
@@ -66,14 +67,29 @@ export async function tuneNetwork(subject: TuningSubject, { cache, known: before
   const known = new Map([...Object.entries(cached?.signatures ?? {}), ...before]);
   const trials = new TuningTrials(subject);
   try {
-    const all = distinctChoices(trials.plan());
-    const missing = all.filter((choice) => fresh || !isKnown(choice, known));
-    for (const [done, choice] of missing.entries()) {
-      const progress = { done, total: missing.length, signature: choice.signature };
-      onProgress?.({ phase: 'verify', ...progress });
-      known.set(choice.signature, await trials.measure(choice, all, () => onProgress?.({ phase: 'measure', ...progress })));
+    const missing: Choice[] = [];
+    const choices = new Map<string, string>();
+    const measureMissing = async (found: readonly Choice[], kernels: readonly Choice[]) => {
+      const unknown = found.filter((choice) => fresh || !isKnown(choice, known));
+      for (const [done, choice] of unknown.entries()) {
+        const progress = { done, total: unknown.length, signature: choice.signature };
+        onProgress?.({ phase: 'verify', ...progress });
+        known.set(choice.signature, await trials.measure(choice, choices, kernels, () => onProgress?.({ phase: 'measure', ...progress })));
+      }
+      missing.push(...unknown);
+      for (const { signature } of found) choices.set(signature, known.get(signature)!.chosen);
+    };
+    // A form taken in another way may bring forth others: those of a module's next level.
+    const forms: Choice[] = [];
+    for (;;) {
+      const found = distinctForms(trials.plan(choices)).filter(({ signature }) => !choices.has(signature));
+      if (found.length === 0) break;
+      await measureMissing(found, []);
+      forms.push(...found);
     }
-    const choices = new Map(all.map(({ signature }) => [signature, known.get(signature)!.chosen]));
+    const kernels = distinctChoices(trials.plan(choices));
+    await measureMissing(kernels, kernels);
+    const all = [...forms, ...kernels];
     const isChanged = all.some(({ signature, candidates: [predicted] }) => choices.get(signature) !== predicted);
     const onRound = (done: number, total: number) => onProgress?.({ phase: 'confirm', done, total });
     const confirmed = await trials.confirm(isChanged ? choices : undefined, onRound);

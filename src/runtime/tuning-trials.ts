@@ -53,9 +53,10 @@ export class TuningTrials {
 
   /**
    * Verifies the candidates, the predicted one first, against it, and times those that pass.
-   * @param all every choice of the network
+   * @param around what is chosen already of the network
+   * @param all every choice of kernels of the network; none for a form
    */
-  async measure(choice: Choice, all: readonly Choice[], onMeasure: () => void): Promise<TunedSignature> {
+  async measure(choice: Choice, around: ReadonlyMap<string, string>, all: readonly Choice[], onMeasure: () => void): Promise<TunedSignature> {
     const { engine, weights } = this.#subject;
     const trials = new Map<string, Trial>();
     const excluded: Record<string, string> = {};
@@ -66,7 +67,7 @@ export class TuningTrials {
       for (const [rank, name] of choice.candidates.entries()) {
         await this.#yield();
         try {
-          const trial = await this.#prepare(this.#excerpt(choice, rank, all), constants);
+          const trial = await this.#prepare(this.#excerpt(choice, rank, around, all), constants);
           trials.set(name, trial);
           const results = await trial.run();
           const problem = difference(results, (expected ??= results), trial.plan.dtype);
@@ -125,21 +126,23 @@ export class TuningTrials {
     return Trial.prepare(engine, plan, pipelines, constants, signal);
   }
 
-  /** The op alone, computed by a candidate. @throws limit-exceeded */
-  #excerpt(choice: Choice, rank: number, all: readonly Choice[]): Excerpt {
+  /** The op, or the form's ops, alone, computed by a candidate. @throws limit-exceeded */
+  #excerpt(choice: Choice, rank: number, around: ReadonlyMap<string, string>, all: readonly Choice[]): Excerpt {
     const { signature, candidates } = choice;
-    if (!this.#ranked.has(rank)) {
+    const alone = () => isolate(this.plan(new Map([...around, [signature, candidates[rank]]])), signature);
+    if (all.length > 0 && !this.#ranked.has(rank)) {
       let plan: Plan | undefined;
       try {
-        plan = this.plan(new Map(all.map((other) => [other.signature, other.candidates[Math.min(rank, other.candidates.length - 1)]])));
+        const other = ({ signature, candidates }: Choice) => [signature, candidates[Math.min(rank, candidates.length - 1)]] as const;
+        plan = this.plan(new Map([...around, ...all.map(other)]));
       } catch (error) {
         // Some candidate of that rank: each gets a plan of its own, and the one that fails says why.
         if (!isOfCandidate(error)) throw error;
       }
       this.#ranked.set(rank, plan);
     }
-    const ranked = this.#ranked.get(rank);
-    const excerpt = (ranked && isolate(ranked, signature)) ?? isolate(this.plan(new Map([[signature, candidates[rank]]])), signature);
+    const ranked = all.length > 0 ? this.#ranked.get(rank) : undefined;
+    const excerpt = (ranked && isolate(ranked, signature)) ?? alone();
     if (!excerpt) throw new CompConvError('limit-exceeded', `${candidates[rank]} is not in the plan`);
     return excerpt;
   }

@@ -14,7 +14,7 @@ import type { Conv2dAttrs } from '../ops/conv2d.ts';
 import type { FusedOp } from '../kernels/fused-op.ts';
 import { ownMatrix, type Matrix } from '../kernels/matrix.ts';
 import { joinRuns } from './merge-grows.ts';
-import { indexed, isBare, type Decision, type Index, type Joined, type Op, type Program } from './program.ts';
+import { indexed, isBare, joins, type Decision, type Index, type Joined, type Op, type Program } from './program.ts';
 import { surroundings } from './settle-layouts.ts';
 
 /** MACs that take about as long as a dispatch and its wait: 2.5 us of a GPU at 1 TMAC/s, 0.4 ms of a processor at 3.5 GMAC/s. */
@@ -22,12 +22,15 @@ const DISPATCH_MACS = { gpu: 2.5e6, software: 1.5e6 };
 
 type Convolution = FusedOp<Conv2dAttrs> & Op;
 
-export function collapseModules(program: Program, { limits, isForced }: Decision): Program {
-  const budget = isForced ? Infinity : limits.isSoftware ? DISPATCH_MACS.software : DISPATCH_MACS.gpu;
+export function collapseModules(program: Program, decision: Decision): Program {
+  const budget = decision.limits.isSoftware ? DISPATCH_MACS.software : DISPATCH_MACS.gpu;
   let index = indexed(program);
   for (const { name } of program.ops) {
     const module = moduleOf(index, name);
-    if (module && extraMacs(module) <= budget) index = indexed(collapse(index.program, module));
+    const collapsed = module && collapse(index.program, module);
+    if (!collapsed) continue;
+    const labels = [...index.writers.get(module.scratch)!.map((op) => op.name), name];
+    if (joins(decision, extraMacs(module) <= budget, signatureOf(module), labels)) index = indexed(collapsed);
   }
   return index.program;
 }
@@ -65,13 +68,20 @@ function isLinear(op: Op): op is Convolution {
   return attrs.op === 'conv2d' && attrs.kernelSize === 1 && attrs.padding === 0 && attrs.groups === 1 && isBare(op) && !!op.stores;
 }
 
+function signatureOf({ primitive, grow }: Module): string {
+  const { n, h, w } = grow.output;
+  const channels = [primitive.inputShapes[0].c, primitive.output.c, grow.inputShapes[0].c, grow.output.c];
+  return `collapse ${n}x${h}x${w} ${channels.join(' ')} stride ${primitive.attrs.stride}`;
+}
+
 /** What one dispatch computes more than two. */
 function extraMacs({ primitive, grow }: Module): number {
   const { n, h, w } = grow.output;
   return n * h * w * primitive.inputShapes[0].c * (primitive.output.c + grow.output.c) - primitive.macs - grow.macs;
 }
 
-function collapse(program: Program, module: Module): Program {
+/** The program with both in one; undefined where the result would go to too many places. */
+function collapse(program: Program, module: Module): Program | undefined {
   const { primitive, grow, scratch } = module;
   const [first, second] = [primitive.output.c, grow.output.c];
   const around = surroundings(program);
@@ -80,7 +90,7 @@ function collapse(program: Program, module: Module): Program {
     ...primitive.stores!.filter(({ value }) => value !== scratch),
     ...grow.stores!.map((store) => ({ ...store, first: store.first + offset })),
   ]);
-  if (stores.length > 2) return program;
+  if (stores.length > 2) return undefined;
   const { zeroBlock: _, ...rest } = grow;
   const convolution: FusedOp<Conv2dAttrs> = {
     ...rest,

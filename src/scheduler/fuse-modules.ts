@@ -12,15 +12,15 @@ import type { FusedOp } from '../kernels/fused-op.ts';
 import { fitCopies, vectorsOf } from '../kernels/store-runs.ts';
 import type { Surroundings } from '../kernels/kernel.ts';
 import type { Conv2dAttrs } from '../ops/conv2d.ts';
-import { chained, countReaders, isBare, type Decision, type Op, type Program } from './program.ts';
+import { chained, countReaders, isBare, joins, type Decision, type Op, type Program } from './program.ts';
 import { surroundings } from './settle-layouts.ts';
 
 /** Weights up to this size are read in about the time that a dispatch costs. */
 const MOST_WEIGHTS = 150 * 1024 / (LANES * LANES * 4);
 const LEAST_WORKGROUPS = 24;
 
-export function fuseModules(program: Program, { limits, isForced }: Decision): Program {
-  if (limits.isSoftware && !isForced) return program;
+export function fuseModules(program: Program, decision: Decision): Program {
+  if (decision.limits.isSoftware && !decision.isForced) return program;
   const around = surroundings(program);
   const readers = countReaders(program);
   const ops = new Map(program.ops.map((op) => [op.name, op]));
@@ -32,7 +32,8 @@ export function fuseModules(program: Program, { limits, isForced }: Decision): P
     const [primitive, ...others] = writers.get(between) ?? [];
     if (!primitive || others.length > 0 || readers.get(between) !== 1 || !program.joined.has(between)) continue;
     const fused = fusedModule(primitive, grow, around);
-    if (!fused || !(isForced || isWorthwhile(primitive, grow, around))) continue;
+    if (!fused) continue;
+    if (!joins(decision, isWorthwhile(primitive, grow, around), signatureOf(primitive, grow), [primitive.name, grow.name])) continue;
     ops.delete(primitive.name);
     ops.set(grow.name, fused);
     // It lies in workgroup memory as it would as a value.
@@ -69,6 +70,12 @@ function fusedModule(first: Op, second: Op, around: Surroundings): Op | undefine
   const stores = [{ ...part, vectors: vectors + run.vectors }, ...(tail ? [{ ...tail, first: vectors + tail.first }] : [])];
   const finished = first.copies.map((copy) => ({ ...copy, stores: copy.stores!.filter(({ value }) => value !== between) }));
   return chained({ op: 'conv2d-then-conv2d', first, second, between }, stores, finished);
+}
+
+function signatureOf(first: Op, second: Op): string {
+  const { n, h, w } = first.output;
+  const channels = [first.inputShapes[0].c, first.output.c, second.inputShapes[0].c, second.output.c];
+  return `module ${n}x${h}x${w} ${channels.join(' ')}`;
 }
 
 function isWorthwhile(first: Op, second: Op, around: Surroundings): boolean {

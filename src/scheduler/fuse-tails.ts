@@ -9,16 +9,17 @@ import { canFollow } from '../kernels/conv2d-then-depthwise.ts';
 import type { FusedOp } from '../kernels/fused-op.ts';
 import type { Conv2dAttrs } from '../ops/conv2d.ts';
 import type { DepthwiseConv2dAttrs } from '../ops/depthwise-conv2d.ts';
-import { chained, countReaders, type Decision, type Op, type Program } from './program.ts';
+import { chained, countReaders, joins, type Decision, type Op, type Program } from './program.ts';
 
-export function fuseTails(program: Program, { limits, isForced }: Decision): Program {
-  if (limits.isSoftware && !isForced) return program;
+export function fuseTails(program: Program, decision: Decision): Program {
+  if (decision.limits.isSoftware && !decision.isForced) return program;
   const ops = new Map(program.ops.map((op) => [op.name, op]));
   const readers = countReaders(program);
   for (const tail of program.ops) {
     if (tail.attrs.op !== 'depthwise-conv2d') continue;
-    const fused = fusedTail(ops.get(tail.inputs[0]), tail as FusedOp<DepthwiseConv2dAttrs>, readers);
-    if (!fused) continue;
+    const first = ops.get(tail.inputs[0]);
+    const fused = fusedTail(first, tail as FusedOp<DepthwiseConv2dAttrs>, readers);
+    if (!first || !fused || !joins(decision, true, signatureOf(first, tail), [first.name, tail.name])) continue;
     ops.delete(tail.inputs[0]);
     ops.set(tail.name, fused);
   }
@@ -39,6 +40,12 @@ function fusedTail(
   if (runs.length !== 1 || second.stores?.length !== 1) return undefined;
   if (run.value !== tailRun.value || run.finish !== tailRun.finish) return undefined;
   return chained({ op: 'conv2d-then-depthwise', first, second }, [run, tailRun]);
+}
+
+function signatureOf(first: Op, tail: Op): string {
+  const { n, h, w, c } = first.inputShapes[0];
+  const { kernelSize, stride } = first.attrs as Conv2dAttrs;
+  return `tail ${n}x${h}x${w} ${c} ${first.output.c} ${tail.output.c} ${kernelSize}x${kernelSize} stride ${stride}`;
 }
 
 function isConv(op: Op): op is Op & FusedOp<Conv2dAttrs> {

@@ -1,7 +1,7 @@
 /** Where a plan could take other kernels, and one such op as a plan of its own: what tuning verifies and measures. */
 import { valuesOf, type Choice } from '../kernels/kernel.ts';
 import { valueBytes } from './memory.ts';
-import type { Plan } from './plan.ts';
+import type { Form, Plan } from './plan.ts';
 
 /** The choices of a plan that has more than one kernel to choose from, each kind of work once. */
 export function distinctChoices({ dispatches }: Plan): readonly Choice[] {
@@ -12,6 +12,11 @@ export function distinctChoices({ dispatches }: Plan): readonly Choice[] {
   return [...choices.values()];
 }
 
+/** What passes chose from, each kind of work once. */
+export function distinctForms({ forms }: Plan): readonly Form[] {
+  return [...new Map(forms.map((form) => [form.signature, form])).values()];
+}
+
 /** A plan with the values that matter to whoever compares it with another one for the same work. */
 export interface Excerpt extends Plan {
   /** Values that it reads and does not write. */
@@ -20,21 +25,21 @@ export interface Excerpt extends Plan {
   readonly results: readonly string[];
 }
 
-/** The first op of a plan with that signature, all of its dispatches; every value has a buffer of its own. */
+/** The first op of a plan with that signature, or the ops of its first such form, all dispatches; every value has a buffer of its own. */
 export function isolate(plan: Plan, signature: string): Excerpt | undefined {
-  const label = plan.dispatches.find(({ choice }) => choice?.signature === signature)?.label;
-  if (label === undefined) return undefined;
-  const dispatches = plan.dispatches.filter((dispatch) => dispatch.label === label);
+  const labels = labelsOf(plan, signature);
+  const dispatches = plan.dispatches.filter(({ label }) => labels.includes(label));
+  if (dispatches.length === 0) return undefined;
   const written = new Set(dispatches.flatMap((dispatch) => valuesOf(dispatch).written));
   const inputs = [...new Set(dispatches.flatMap((dispatch) => valuesOf(dispatch).read))].filter((value) => !written.has(value));
-  const readElsewhere = new Set(plan.dispatches.flatMap((dispatch) => (dispatch.label === label ? [] : valuesOf(dispatch).read)));
+  const readElsewhere = new Set(plan.dispatches.flatMap((dispatch) => (labels.includes(dispatch.label) ? [] : valuesOf(dispatch).read)));
   const results = [...written].filter((value) => value === plan.output || readElsewhere.has(value));
   const used = [...inputs, ...written];
   const keys = new Set(dispatches.flatMap(({ buffers }) => buffers.flatMap((ref) => ('constant' in ref ? [ref.constant] : []))));
   const bufferBytes = used.map((value) => valueBytes(plan.values.get(value)!, plan.dtype));
   return {
     ...plan,
-    name: label,
+    name: dispatches[dispatches.length - 1].label,
     input: inputs[0],
     output: results[0],
     inputs,
@@ -48,6 +53,11 @@ export function isolate(plan: Plan, signature: string): Excerpt | undefined {
       lowerBoundBytes: bufferBytes.reduce((sum, bytes) => sum + bytes, 0),
     },
   };
+}
+
+function labelsOf({ forms, dispatches }: Plan, signature: string): readonly string[] {
+  const form = forms.find((form) => form.signature === signature);
+  return form?.labels ?? dispatches.filter(({ choice }) => choice?.signature === signature).map(({ label }) => label).slice(0, 1);
 }
 
 /** A whole plan as an excerpt of itself. */

@@ -5,12 +5,18 @@
 import type { Dtype } from '../tensor/dtype.ts';
 import { formatImageShape } from '../tensor/image-shape.ts';
 import type { Constant } from '../kernels/constants.ts';
-import { valuesOf, type Dispatch } from '../kernels/kernel.ts';
+import { valuesOf, type Choice, type Dispatch } from '../kernels/kernel.ts';
 import type { Memory, PlannedValue } from './memory.ts';
 
 /** Ways to schedule a graph; `schedule.ts` says what each does. */
 export const schedules = ['reference', 'optimized'] as const;
 export type ScheduleName = (typeof schedules)[number];
+
+/** Several ways to carry out some ops that a pass chose from; a measured choice overrules its prediction. */
+export interface Form extends Choice {
+  /** What the dispatches are labelled that carry them out, whichever way is taken. */
+  readonly labels: readonly string[];
+}
 
 export interface Plan {
   /** Name of the network. */
@@ -24,6 +30,8 @@ export interface Plan {
   /** Every value that has a buffer. Input and output lie in the graph's own order. */
   readonly values: ReadonlyMap<string, PlannedValue>;
   readonly dispatches: readonly Dispatch[];
+  /** What passes chose, in order. */
+  readonly forms: readonly Form[];
   readonly constants: ReadonlyMap<string, Constant>;
   readonly memory: Memory;
 }

@@ -7,6 +7,7 @@ import { formatImageShape, type ImageShape } from '../tensor/image-shape.ts';
 import type { ChainAttrs, Epilogue, FusedOp, Store } from '../kernels/fused-op.ts';
 import type { KernelLimits } from '../kernels/kernel.ts';
 import type { KernelAttrs } from '../kernels/kernels.ts';
+import type { Form } from './plan.ts';
 
 export type Op = FusedOp<KernelAttrs>;
 
@@ -26,7 +27,17 @@ export interface Decision {
   readonly limits: KernelLimits;
   /** Whether to do it wherever it can be done. */
   readonly isForced: boolean;
+  /** Which candidate to take: the first one, which is predicted to be the fastest, unless another was measured to be. */
+  choose(form: Form): string;
 }
+
+/** Whether a pass brings two dispatches into one; `pays`: whether that is predicted to be faster. `labels`: see `Form`. */
+export function joins({ isForced, choose }: Decision, pays: boolean, signature: string, labels: readonly string[]): boolean {
+  const candidates = pays ? [ONE, TWO] : [TWO, ONE];
+  return isForced || choose({ signature, candidates, labels }) === ONE;
+}
+
+const [ONE, TWO] = ['one dispatch', 'two dispatches'];
 
 /** A value in parts. */
 export interface Joined {

@@ -17,7 +17,7 @@ import { fuseModules } from './fuse-modules.ts';
 import { fuseTails } from './fuse-tails.ts';
 import { assignMemory, valueBytes, type PlannedValue } from './memory.ts';
 import { mergeGrows } from './merge-grows.ts';
-import { schedules, type Plan, type ScheduleName } from './plan.ts';
+import { schedules, type Form, type Plan, type ScheduleName } from './plan.ts';
 import type { Decision, Program } from './program.ts';
 import { scaleTails } from './scale-tails.ts';
 import { settleLayouts, surroundings } from './settle-layouts.ts';
@@ -61,7 +61,7 @@ export interface ScheduleOptions {
   readonly withoutPasses?: readonly PassName[];
   /** Passes to carry out wherever they can be, also where they are not expected to pay. */
   readonly forcedPasses?: readonly PassName[];
-  /** Kernels to take instead of the predicted ones, by signature: what tuning measured. */
+  /** Kernels and forms to take instead of the predicted ones, by signature: what tuning measured. */
   readonly choices?: ReadonlyMap<string, string>;
   /** Called with the program before the first pass, named `fuse-epilogues`, and after each one. */
   readonly onPass?: (name: string, program: Program) => void;
@@ -70,7 +70,8 @@ export interface ScheduleOptions {
 /** Makes the plan of a graph for an adapter's limits. @throws limit-exceeded naming what does not fit; invalid-graph, invalid-argument. */
 export function schedule(graph: Graph, limits: ScheduleLimits = DEFAULT_LIMITS, options: ScheduleOptions = {}): Plan {
   const { schedule: name = 'optimized', dtype = 'f32' } = options;
-  const program = optimize(fuseEpilogues(expandModules(graph)), limits, options);
+  const forms: Form[] = [];
+  const program = optimize(fuseEpilogues(expandModules(graph)), limits, options, forms);
   if (program.ops.length === 0) throw new CompConvError('invalid-graph', `${graph.name}: there is nothing to run but the input`);
   const around = surroundings(program, { limits, dtype, ...(options.choices && { choices: options.choices }) });
   const dispatches: Dispatch[] = [];
@@ -98,6 +99,7 @@ export function schedule(graph: Graph, limits: ScheduleLimits = DEFAULT_LIMITS, 
     output: program.output,
     values,
     dispatches,
+    forms,
     constants,
     memory: assignMemory(dispatches, values, program.input, program.output, dtype),
   };
@@ -105,8 +107,9 @@ export function schedule(graph: Graph, limits: ScheduleLimits = DEFAULT_LIMITS, 
   return plan;
 }
 
-function optimize(fused: Program, limits: ScheduleLimits, options: ScheduleOptions): Program {
-  const { schedule: name = 'optimized', withoutPasses = [], forcedPasses = [], onPass } = options;
+/** @param forms gets what passes choose */
+function optimize(fused: Program, limits: ScheduleLimits, options: ScheduleOptions, forms: Form[]): Program {
+  const { schedule: name = 'optimized', dtype = 'f32', withoutPasses = [], forcedPasses = [], choices, onPass } = options;
   if (!schedules.includes(name)) {
     throw new CompConvError('invalid-argument', `unknown schedule ${JSON.stringify(name)}; known are ${schedules.join(', ')}`);
   }
@@ -114,11 +117,17 @@ function optimize(fused: Program, limits: ScheduleLimits, options: ScheduleOptio
   if (unknown !== undefined) {
     throw new CompConvError('invalid-argument', `unknown pass ${JSON.stringify(unknown)}; known are ${passNames.join(', ')}`);
   }
+  const choose = (form: Form): string => {
+    const signature = `${form.signature} ${dtype}`;
+    forms.push({ ...form, signature });
+    const chosen = choices?.get(signature);
+    return form.candidates.find((candidate) => candidate === chosen) ?? form.candidates[0];
+  };
   let program = fused;
   onPass?.('fuse-epilogues', program);
   for (const pass of name === 'optimized' ? passNames : []) {
     if (withoutPasses.includes(pass)) continue;
-    program = optimizations[pass](program, { limits, isForced: forcedPasses.includes(pass) });
+    program = optimizations[pass](program, { limits, isForced: forcedPasses.includes(pass), choose });
     onPass?.(pass, program);
   }
   program = settleLayouts(program);

@@ -15,7 +15,11 @@ import {
   type TuningProgress,
   type TuningRecord,
 } from '../../src/index.ts';
-import { distinctChoices } from '../../src/scheduler/isolate.ts';
+import { ConstantStore } from '../../src/runtime/constant-store.ts';
+import { openDevice } from '../../src/runtime/device.ts';
+import { PipelineCache } from '../../src/runtime/pipelines.ts';
+import { TuningTrials } from '../../src/runtime/tuning-trials.ts';
+import { distinctChoices, distinctForms } from '../../src/scheduler/isolate.ts';
 import { expectClose } from '../support/compare.ts';
 import { distinctValues } from '../support/random.ts';
 
@@ -68,6 +72,19 @@ function tinyModel(): Model {
   const c = g.relu('relu3', g.conv2d('conv3', b, 32, { kernelSize: 3, padding: 1 }));
   g.linear('fc', g.avgPool('pool', c, 1, 1), 10);
   const graph = g.build('tiny');
+  return { graph, weights: seededWeights(graphParams(graph), 1) };
+}
+
+/** A bottleneck of modules: 1x1 of depth 2, 3x3 of depth 1, 1x1 of depth 2 with a residual. */
+function bottleneckModel(): Model {
+  const g = new GraphBuilder();
+  const x = g.input({ n: 1, h: 12, w: 12, c: 3 });
+  const a = g.relu('relu1', g.conv2d('conv1', x, 64, { kernelSize: 3, padding: 1 }));
+  const b = g.relu('relu2', g.batchNorm('bn2', g.conv2d('conv2', a, 32, { kernelSize: 1 })));
+  const c = g.relu('relu3', g.batchNorm('bn3', g.conv2d('conv3', b, 32, { kernelSize: 3, padding: 1 })));
+  const d = g.batchNorm('bn4', g.conv2d('conv4', c, 64, { kernelSize: 1 }));
+  g.linear('fc', g.avgPool('pool', g.relu('relu4', g.add('add', d, a)), 1, 1), 10);
+  const graph = compress(g.build('bottleneck'), { depths: { conv2: 2, conv3: 1, conv4: 2 } });
   return { graph, weights: seededWeights(graphParams(graph), 1) };
 }
 
@@ -128,6 +145,45 @@ describe('tune', () => {
     expect(report.signatures.length).toBeGreaterThan(3);
     expect(report.signatures.map(({ excluded }) => excluded)).toEqual(report.signatures.map(() => ({})));
     expectClose((await session.run(input())).data, before.data, { relativeL2: 1e-5 });
+  });
+
+  test('of 1x1 modules: one dispatch or two, then the kernels of whichever it is', async () => {
+    const model = bottleneckModel();
+    const session = await open(model);
+    const before = await session.run(input());
+    const report = await session.tune({ cache: null });
+    const forms = report.signatures.filter(({ signature }) => signature.startsWith('collapse '));
+    expect(forms.length).toBeGreaterThan(1);
+    for (const { timesMs, excluded } of report.signatures) {
+      expect(excluded).toEqual({});
+      expect(Object.keys(timesMs).length).toBeGreaterThan(1);
+    }
+    expectClose((await session.run(input())).data, before.data, { relativeL2: 1e-5 });
+  });
+
+  test('every form that a GPU has to choose from computes the same either way', async () => {
+    const { graph, weights } = bottleneckModel();
+    const engine = await openDevice({ gpu });
+    const limits = { ...engine.limits, isSoftware: false, hasQuads: false };
+    const constants = new ConstantStore(engine.device, weights);
+    const pipelines = new PipelineCache(engine.device, 'f32');
+    const trials = new TuningTrials({ engine: { ...engine, limits }, graph, weights, scheduleOptions: {}, pipelines, constants, signal: undefined });
+    try {
+      // What is collapsed need not be fused: both ways, to see all forms.
+      const collapsed = distinctForms(trials.plan()).filter(({ signature }) => signature.startsWith('collapse '));
+      const apart = new Map(collapsed.map(({ signature }) => [signature, 'two dispatches']));
+      const forms = [...collapsed, ...distinctForms(trials.plan(apart)).filter(({ signature }) => !apart.has(signature))];
+      for (const pass of ['collapse', 'tail', 'module']) expect(forms.some(({ signature }) => signature.startsWith(pass))).toBe(true);
+      for (const form of forms) {
+        const { excluded, timesMs } = await trials.measure(form, apart, [], () => {});
+        expect(excluded, form.signature).toEqual({});
+        expect(Object.keys(timesMs)).toHaveLength(2);
+      }
+    } finally {
+      trials.destroy();
+      constants.destroy();
+      engine.release();
+    }
   });
 
   test('a candidate that computes something else, or does not compile, is excluded with the reason', async () => {
