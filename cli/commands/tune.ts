@@ -1,4 +1,4 @@
-/** `compconv tune`: measures which kernels are fastest on this adapter, and keeps that for `--tuned`. */
+/** `compconv tune`: measures which ways to compute a network are the fastest on this adapter, and keeps that for `--tuned`. */
 
 import type { Command } from 'commander';
 import { shapeOf } from '../../src/graph/graph.ts';

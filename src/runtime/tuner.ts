@@ -67,43 +67,55 @@ export async function tuneNetwork(subject: TuningSubject, { cache, known: before
   const known = new Map([...Object.entries(cached?.signatures ?? {}), ...before]);
   const trials = new TuningTrials(subject);
   try {
-    const missing: Choice[] = [];
-    const choices = new Map<string, string>();
-    const measureMissing = async (found: readonly Choice[], kernels: readonly Choice[]) => {
-      const unknown = found.filter((choice) => fresh || !isKnown(choice, known));
+    const missing = new Map<string, Choice>();
+    const measureMissing = async (found: readonly Choice[], choices: ReadonlyMap<string, string>, kernels: readonly Choice[]) => {
+      const unknown = found.filter((choice) => !missing.has(choice.signature) && (fresh || !isKnown(choice, known)));
       for (const [done, choice] of unknown.entries()) {
         const progress = { done, total: unknown.length, signature: choice.signature };
         onProgress?.({ phase: 'verify', ...progress });
         known.set(choice.signature, await trials.measure(choice, choices, kernels, () => onProgress?.({ phase: 'measure', ...progress })));
+        missing.set(choice.signature, choice);
       }
-      missing.push(...unknown);
-      for (const { signature } of found) choices.set(signature, known.get(signature)!.chosen);
     };
-    // A form taken in another way may bring forth others: those of a module's next level.
-    const forms: Choice[] = [];
-    for (;;) {
-      const found = distinctForms(trials.plan(choices)).filter(({ signature }) => !choices.has(signature));
-      if (found.length === 0) break;
-      await measureMissing(found, []);
-      forms.push(...found);
-    }
-    const kernels = distinctChoices(trials.plan(choices));
-    await measureMissing(kernels, kernels);
-    const all = [...forms, ...kernels];
-    const isChanged = all.some(({ signature, candidates: [predicted] }) => choices.get(signature) !== predicted);
-    const onRound = (done: number, total: number) => onProgress?.({ phase: 'confirm', done, total });
-    const confirmed = await trials.confirm(isChanged ? choices : undefined, onRound);
-    const kept = !isChanged || (confirmed.problem === undefined && confirmed.after <= confirmed.before);
-    if (confirmed.problem !== undefined) problems.push(`with the choices the network computes something else: ${confirmed.problem}`);
-    if (!kept) {
-      // Only of what was measured now: another network may well have confirmed the rest.
-      for (const { signature, candidates } of missing) known.set(signature, { ...known.get(signature)!, chosen: candidates[0] });
+    // Every kind of work in the network, measured, and the network with what is the fastest of each.
+    const attempt = async (takesForms: boolean) => {
+      const choices = new Map<string, string>();
+      const all: Choice[] = [];
+      const take = (found: readonly Choice[], takes: boolean) => {
+        for (const { signature, candidates } of found) choices.set(signature, takes ? known.get(signature)!.chosen : candidates[0]);
+        all.push(...found);
+      };
+      // A form taken in another way may bring forth others: those of a module's next level.
+      for (;;) {
+        const found = distinctForms(trials.plan(choices)).filter(({ signature }) => !choices.has(signature));
+        if (found.length === 0) break;
+        await measureMissing(found, choices, []);
+        take(found, takesForms);
+      }
+      const hasForms = all.some(({ signature, candidates: [predicted] }) => choices.get(signature) !== predicted);
+      const kernels = distinctChoices(trials.plan(choices));
+      await measureMissing(kernels, choices, kernels);
+      take(kernels, true);
+      const isChanged = all.some(({ signature, candidates: [predicted] }) => choices.get(signature) !== predicted);
+      const onRound = (done: number, total: number) => onProgress?.({ phase: 'confirm', done, total });
+      const confirmed = await trials.confirm(isChanged ? choices : undefined, onRound);
+      const kept = !isChanged || (confirmed.problem === undefined && confirmed.after <= confirmed.before);
+      if (confirmed.problem !== undefined) problems.push(`with the choices the network computes something else: ${confirmed.problem}`);
+      return { all, choices, confirmed, kept, hasForms };
+    };
+    let outcome = await attempt(true);
+    // Without those forms the network may have other kernels, which get a chance of their own.
+    if (!outcome.kept && outcome.hasForms) outcome = await attempt(false);
+    const { all, choices, confirmed, kept } = outcome;
+    // Only of what was measured now: another network may well have confirmed the rest.
+    for (const [signature, { candidates }] of missing) {
+      const chosen = (kept && choices.get(signature)) || candidates[0];
+      known.set(signature, { ...known.get(signature)!, chosen });
     }
     // Lost in between, every candidate failed: rejects here, before it is remembered.
     await Promise.race([engine.lost, Promise.resolve()]);
     const inCache = new Map(Object.entries(cached?.signatures ?? {}));
     await remember(subject, cache, all.filter((choice) => fresh || !isKnown(choice, inCache)), known, problems);
-    const measured = new Set(missing.map(({ signature }) => signature));
     const { before: untunedMs, after: tunedMs } = confirmed;
     return {
       known,
@@ -115,11 +127,11 @@ export async function tuneNetwork(subject: TuningSubject, { cache, known: before
           signature,
           predicted,
           ...known.get(signature)!,
-          fromCache: !measured.has(signature),
+          fromCache: !missing.has(signature),
         })),
         networkMs: { before: untunedMs, after: tunedMs },
         kept,
-        fromCache: missing.length === 0,
+        fromCache: missing.size === 0,
         problems,
       },
     };

@@ -33,8 +33,8 @@ const NETWORK_RACE = { budgetMs: 4000, hopeless: Infinity };
 export class TuningTrials {
   readonly #subject: TuningSubject;
   readonly #stopwatch: Stopwatch;
-  /** Plans by rank: every choice's candidate of that rank at once, since making a plan takes a while. */
-  readonly #ranked = new Map<number, Plan | undefined>();
+  /** Plans by rank, for a network's choices: every one's candidate of that rank at once, since making a plan takes a while. */
+  readonly #ranked = new WeakMap<readonly Choice[], Map<number, Plan | undefined>>();
 
   constructor(subject: TuningSubject) {
     this.#subject = subject;
@@ -130,7 +130,9 @@ export class TuningTrials {
   #excerpt(choice: Choice, rank: number, around: ReadonlyMap<string, string>, all: readonly Choice[]): Excerpt {
     const { signature, candidates } = choice;
     const alone = () => isolate(this.plan(new Map([...around, [signature, candidates[rank]]])), signature);
-    if (all.length > 0 && !this.#ranked.has(rank)) {
+    const plans = this.#ranked.get(all) ?? new Map<number, Plan | undefined>();
+    this.#ranked.set(all, plans);
+    if (all.length > 0 && !plans.has(rank)) {
       let plan: Plan | undefined;
       try {
         const other = ({ signature, candidates }: Choice) => [signature, candidates[Math.min(rank, candidates.length - 1)]] as const;
@@ -139,9 +141,9 @@ export class TuningTrials {
         // Some candidate of that rank: each gets a plan of its own, and the one that fails says why.
         if (!isOfCandidate(error)) throw error;
       }
-      this.#ranked.set(rank, plan);
+      plans.set(rank, plan);
     }
-    const ranked = all.length > 0 ? this.#ranked.get(rank) : undefined;
+    const ranked = plans.get(rank);
     const excerpt = (ranked && isolate(ranked, signature)) ?? alone();
     if (!excerpt) throw new CompConvError('limit-exceeded', `${candidates[rank]} is not in the plan`);
     return excerpt;

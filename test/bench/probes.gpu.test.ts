@@ -80,7 +80,9 @@ test('without timestamps the queue is the clock', async () => {
   expect(watch.clock).toBe('queue');
   const copy = await Probe.create(gpu.engine, codeChain, [{ byteLength: 4 }]);
   const record = (times: number) => (pass: GPUComputePassEncoder) => copy.record(pass, 1, times);
-  expect(await watch.repeatsFor(record, 100)).toBe(100);
+  const repeats = await watch.repeatsFor(record, 100);
+  expect(repeats).toBeGreaterThanOrEqual(1);
+  expect(repeats).toBeLessThanOrEqual(100);
   // Less an empty pass, which may take as long.
   for (const ms of await watch.samples(record(100), 2)) expect(ms).toBeLessThan(1000);
   copy.destroy();
