@@ -4,11 +4,14 @@ import type { DeviceOptions } from '../src/runtime/device.ts';
 import type { Session } from '../src/runtime/session.ts';
 import type { TuningCache } from '../src/runtime/tuning-cache.ts';
 import type { ScheduleOptions } from '../src/scheduler/schedule.ts';
+import type { Peer, PeerName } from './peers/peer.ts';
 
 export interface BenchNetwork {
-  /** What to call it in the report. */
+  /** What to call it in the report; no two may be called the same. */
   readonly label: string;
   readonly options: NetworkOptions;
+  /** Label of the network, also one of the list, that its speed-up is against. Default the first of the list. */
+  readonly baseline?: string;
 }
 
 /**
@@ -20,11 +23,14 @@ export type BenchSection = (typeof sections)[number];
 
 /** `device` and `gpu` say what to run on; an `adapter` gives one device only, so that it serves one network or section only. */
 export interface BenchOptions extends DeviceOptions, Pick<ScheduleOptions, 'schedule' | 'withoutPasses' | 'dtype'> {
-  /** Speed-ups are against the first one. */
   readonly networks: readonly BenchNetwork[];
+  /** Other engines to measure on the same networks, with section `times`. Default none. */
+  readonly peers?: readonly PeerName[];
+  /** Loads one; needed with `peers`. Passed in, so that whoever measures none does not carry them. */
+  readonly openPeer?: (name: PeerName) => Promise<Peer>;
   /** Default `times`. */
   readonly sections?: readonly BenchSection[];
-  /** Height and width of the input. Default what the first architecture was made for. */
+  /** Height and width of the input. Default what each architecture was made for. */
   readonly size?: number;
   /** Default 1. */
   readonly batch?: number;
@@ -42,11 +48,26 @@ export interface BenchOptions extends DeviceOptions, Pick<ScheduleOptions, 'sche
   readonly versions?: Readonly<Record<string, string>>;
 }
 
+/** In the order in which they come. `upload`, with `weights` made on the way, and `compile` go on at the same time. */
+export const phases = [
+  'limits',
+  'upload',
+  'compile',
+  'first-run',
+  'verify',
+  'download',
+  'peer',
+  'warm-up',
+  'measure',
+  'layers',
+  'scaling',
+] as const;
+
 export interface BenchProgress {
-  readonly phase: 'limits' | 'load' | 'verify' | 'warm-up' | 'measure' | 'layers' | 'scaling';
-  /** The network's label, or what is measured. */
+  readonly phase: (typeof phases)[number];
+  /** The network's label, the other engine's title, or what is measured. */
   readonly label: string;
-  /** Runs done of `total`, in the phases that count them. */
+  /** What is done of `total`, in the phases that count it: bytes of `upload`, pipelines of `compile`, else steps. */
   readonly done?: number;
   readonly total?: number;
 }

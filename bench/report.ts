@@ -3,15 +3,19 @@
  * says the same to other programs, `README.md` says what the numbers mean.
  */
 import type { NetworkOptions } from '../src/models/network.ts';
+import type { OpName } from '../src/ops/node.ts';
 import type { AdapterDescription } from '../src/runtime/device.ts';
 import type { ScheduleName } from '../src/scheduler/plan.ts';
 import type { Dtype } from '../src/tensor/dtype.ts';
 import type { BenchNetwork, BenchSection } from './options.ts';
+import type { PeerName } from './peers/peer.ts';
 import type { Summary } from './statistics.ts';
 
 /** From nothing to the first result. Upload and compilation go on at the same time, so they overlap. */
 export interface LoadTimes {
-  /** Until the last weight was on the GPU; making it up from the seed and packing it included. */
+  /** Of that, to make the weights up from the seed: what takes the place of a download here. */
+  readonly weightsMs: number;
+  /** Until the last weight was on the GPU; making and packing it included. */
   readonly uploadMs: number;
   /** Until the last pipeline was compiled. */
   readonly compileMs: number;
@@ -23,15 +27,60 @@ export interface LoadTimes {
 }
 
 export interface BenchResult {
+  /** Tells the networks of a report apart. */
   readonly label: string;
   /** The graph's name. */
   readonly network: string;
   readonly options: NetworkOptions;
-  /** How activations and weights were stored, and why not as asked for. */
-  readonly dtype: Dtype;
-  readonly dtypeFallback?: string;
+  /** Label of the network that it is compared with, usually its plain twin; its own label where there is none. */
+  readonly baseline: string;
+  /** `[N, C, H, W]` */
+  readonly inputShape: readonly number[];
   readonly macs: number;
   readonly params: number;
+  /** MACs of the baseline divided by this one's: the speed-up that arithmetic alone promises. */
+  readonly macsRatio: number;
+  /** The graph's own layers that compute or pool, in order, whatever becomes of them on the GPU. */
+  readonly graphLayers: readonly GraphLayer[];
+  /** Absent where the network did not fit the adapter. */
+  readonly plan?: PlanCounts;
+  /** How activations and weights were stored, and why not as asked for. */
+  readonly dtype?: Dtype;
+  readonly dtypeFallback?: string;
+  /** Whether the GPU's logits are the reference's; without, there are no times. */
+  readonly verified: boolean;
+  /** Relative L2 error of one image's logits at `verifySize`; null where it is no number. */
+  readonly relativeError: number | null;
+  /** Height and width of the input that it was verified on, and how large the error may be. */
+  readonly verifySize: number;
+  readonly verifyTolerance: number;
+  /** Why there are no times. */
+  readonly problem?: string;
+  readonly load?: LoadTimes;
+  readonly times?: Times;
+  /** Median latency of the baseline divided by this one's. */
+  readonly speedUp?: number;
+  readonly layers?: LayersReport;
+  readonly scaling?: ScalingReport;
+}
+
+/** A layer of the graph: what it is and what it costs by formula. A CompConv is one layer. */
+export interface GraphLayer {
+  readonly name: string;
+  readonly op: OpName;
+  /** Recursion depth of a CompConv. */
+  readonly depth?: number;
+  readonly kernelSize?: number;
+  readonly stride?: number;
+  /** `[N, C, H, W]` */
+  readonly inputShape: readonly number[];
+  readonly outputShape: readonly number[];
+  readonly macs: number;
+  readonly params: number;
+}
+
+/** What a network became on this adapter. */
+export interface PlanCounts {
   readonly dispatches: number;
   /** Of those, the ones that only move channels: slices, concatenations, shuffles. */
   readonly moves: number;
@@ -43,26 +92,61 @@ export interface BenchResult {
   readonly activationLowerBoundBytes: number;
   /** `activationBytes / activationLowerBoundBytes`. */
   readonly activationRatio: number;
-  /** Whether the GPU's logits are the reference's; without, there are no times. */
-  readonly verified: boolean;
-  /** Relative L2 error of one image's logits at `verifySize`; null where it is no number. */
-  readonly relativeError: number | null;
-  /** Why it is not verified. */
-  readonly problem?: string;
-  readonly load?: LoadTimes;
-  readonly warmUpRuns?: number;
+}
+
+/** Whole inferences in the steady state. */
+export interface Times {
+  readonly warmUpRuns: number;
   /** From handing over the input to having the output. */
-  readonly latencyMs?: Summary;
+  readonly latencyMs: Summary;
+  /** What it is the summary of, in the order of the runs. */
+  readonly latencySamplesMs: readonly number[];
   /** On the GPU, where it has `timestamp-query`. */
   readonly gpuTimeMs?: Summary;
-  /** Of the CPU, to record and submit one inference. */
+  /** Of the CPU, to record and submit one inference; absent for other engines, which do not tell. */
   readonly encodeMs?: Summary;
-  /** Median latency of the first network divided by this one's. */
+}
+
+/** Another engine on one of the networks, in one of its settings: same adapter, weights and input. */
+export interface PeerResult {
+  readonly peer: PeerName;
+  /** With its version, for people. */
+  readonly title: string;
+  /** Label of the network. */
+  readonly label: string;
+  /** How it ran: memory layout, graph capture, where input and output lay. */
+  readonly setting: string;
+  /** What of its best setting did not work here, and why. */
+  readonly notes: readonly string[];
+  /** Whether its logits are ours; without, there are no times. */
+  readonly verified: boolean;
+  /** Relative L2 error against our logits; null where it is no number. */
+  readonly relativeError: number | null;
+  readonly verifyTolerance: number;
+  /** Why there are no times. */
+  readonly problem?: string;
+  readonly load?: PeerLoadTimes;
+  readonly times?: Times;
+  /** Whether this is the engine's fastest setting on this network. */
+  readonly isBest?: boolean;
+  /** Median latency of the engine's best setting on the network's baseline, divided by this one's. */
   readonly speedUp?: number;
-  /** MACs of the first network divided by this one's: the speed-up that arithmetic alone promises. */
-  readonly macsRatio: number;
-  readonly layers?: LayersReport;
-  readonly scaling?: ScalingReport;
+  /** This median latency divided by ours on the same network. */
+  readonly timesOurs?: number;
+}
+
+export interface PeerLoadTimes {
+  /** Of the library itself, its wasm included; paid once, whatever the network. */
+  readonly downloadMs: number;
+  /** Of that, bytes as they arrived after decompression, where the browser tells. */
+  readonly downloadBytes?: number;
+  /** To make what it loads: the ONNX file. */
+  readonly exportMs?: number;
+  /** From the weights to a session that can run: graph optimisation, upload, and compilation where it comes first. */
+  readonly createMs: number;
+  readonly firstRunMs: number;
+  /** `createMs + firstRunMs`: compare it with our `totalMs` less `weightsMs`. */
+  readonly totalMs: number;
 }
 
 /** Times of an adapter by itself; what is derived from them is by the least time, medians stand beside. */
@@ -129,6 +213,8 @@ export interface LayerResult {
   /** Place in the plan, from 0. */
   readonly index: number;
   readonly label: string;
+  /** The graph's layer that it belongs to. */
+  readonly layer: string;
   readonly kernel: string;
   readonly macs: number;
   /** Activations, each byte once. */
@@ -196,7 +282,9 @@ export interface ScalingRatio {
 export interface ReportOptions {
   readonly sections: readonly BenchSection[];
   readonly networks: readonly BenchNetwork[];
-  readonly size: number;
+  readonly peers: readonly PeerName[];
+  /** Height and width of the input; absent where each network has the size it was made for. */
+  readonly size?: number;
   readonly batch: number;
   readonly runs: number;
   readonly seed: number;
@@ -209,19 +297,17 @@ export interface ReportOptions {
 
 export interface BenchReport {
   /** Of this format; raised when a field changes its meaning. */
-  readonly format: 1;
+  readonly format: 2;
   /** When it began, ISO 8601, UTC. */
   readonly date: string;
   /** `isSoftware`: it computes on the processor, and its times say nothing about a GPU. */
   readonly adapter: AdapterDescription;
+  /** Of the engine, and of what it runs on: browser or Node, operating system. */
   readonly versions: Readonly<Record<string, string>>;
   readonly options: ReportOptions;
   readonly limits?: AdapterLimits;
-  /** `[N, C, H, W]`; only with networks, as the next two. */
-  readonly inputShape?: readonly number[];
-  /** Height and width of the input that the networks were verified on. */
-  readonly verifySize?: number;
-  readonly verifyTolerance?: number;
   /** None where only the adapter was measured. */
   readonly networks: readonly BenchResult[];
+  /** Only where other engines were asked for. */
+  readonly peers?: readonly PeerResult[];
 }
