@@ -16,7 +16,7 @@ export default defineConfig(({ mode }) => ({
   base: './',
   // Found beforehand: a dependency discovered later reloads the page, in the middle of a test.
   optimizeDeps: { include: ['wgpu-matrix'] },
-  ...(mode === 'cli' ? { ssr: { noExternal: true, external: ['webgpu', 'sharp'] } } : {}),
+  ...(mode === 'cli' ? { ssr: { noExternal: true, external: ['webgpu', 'sharp', 'playwright-core'] } } : {}),
   plugins: [shadersWithoutComments()],
   build: mode === 'cli' ? cliBuild() : mode === 'lib' ? libraryBuild() : pageBuild(),
   test: {
