@@ -1,11 +1,11 @@
 /** Section `layers`: every dispatch of a network alone, repeated in one pass, against its roofline. */
 import { throwIfAborted } from '../src/errors.ts';
-import { valuesOf, type Dispatch } from '../src/kernels/kernel.ts';
 import { ConstantStore } from '../src/runtime/constant-store.ts';
 import { withErrorScopes, type EngineDevice } from '../src/runtime/device.ts';
 import { Executor } from '../src/runtime/executor.ts';
 import { toStored } from '../src/runtime/layout.ts';
 import { PipelineCache } from '../src/runtime/pipelines.ts';
+import { excerpt } from '../src/scheduler/isolate.ts';
 import { valueBytes } from '../src/scheduler/memory.ts';
 import type { Plan } from '../src/scheduler/plan.ts';
 import { seededUniform } from '../src/weights/seeded.ts';
@@ -34,31 +34,13 @@ export async function measureLayers(
     for (const [index, dispatch] of plan.dispatches.entries()) {
       throwIfAborted(signal);
       onProgress?.({ phase: 'layers', label, done: index, total });
-      const { repeats, timeMs } = await measureDispatch(engine, alone(plan, dispatch), weights, pipelines, stopwatch);
+      const { repeats, timeMs } = await measureDispatch(engine, excerpt(plan, [dispatch]), weights, pipelines, stopwatch);
       results.push(layerResult(plan, index, { repeats, timeMs, limits }));
     }
     return summarizeLayers(results);
   } finally {
     stopwatch.destroy();
   }
-}
-
-/** A plan of one dispatch, with no more buffers than it binds; its input is the first value that it reads. */
-export function alone(plan: Plan, dispatch: Dispatch): Plan {
-  const { read, written } = valuesOf(dispatch);
-  const values = [...new Set([...read, ...written])];
-  const bufferBytes = values.map((value) => valueBytes(plan.values.get(value)!, plan.dtype));
-  const lowerBoundBytes = bufferBytes.reduce((sum, bytes) => sum + bytes, 0);
-  const constants = dispatch.buffers.flatMap((ref) => ('constant' in ref ? [ref.constant] : []));
-  return {
-    ...plan,
-    input: read[0],
-    output: written[0],
-    values: new Map(values.map((value) => [value, plan.values.get(value)!])),
-    dispatches: [dispatch],
-    constants: new Map(constants.map((key) => [key, plan.constants.get(key)!])),
-    memory: { bufferBytes, bufferOf: new Map(values.map((value, i) => [value, i])), lowerBoundBytes },
-  };
 }
 
 /** Time of a plan of one dispatch in a chain of itself, on made-up values. */
