@@ -89,7 +89,7 @@ export class Stopwatch {
     const { device, lost } = this.#engine;
     const done = withErrorScopes(device, 'benchmark', async () => {
       const encoder = device.createCommandEncoder();
-      const pass = encoder.beginComputePass(this.#timer ? { timestampWrites: this.#timer.writes } : {});
+      const pass = encoder.beginComputePass(this.#timer ? { timestampWrites: this.#timer.writes() } : {});
       record(pass);
       pass.end();
       this.#timer?.encodeResolve(encoder);

@@ -23,11 +23,11 @@ export {
   Session,
   type RunOptions,
   type RunResult,
-  type SessionInput,
   type SessionOptions,
   type SessionProgress,
   type TuneOptions,
 } from './runtime/session.ts';
+export type { SessionInput } from './runtime/session-input.ts';
 export type { SignatureReport, TuningProgress, TuningReport } from './runtime/tuner.ts';
 export type { TunedSignature, TuningCache, TuningRecord } from './runtime/tuning-cache.ts';
 export { indexedDbTuningCache } from './runtime/indexed-db-cache.ts';
