@@ -26,7 +26,7 @@ export async function measureLayers(
   limits: AdapterLimits,
   { signal, onProgress }: Pick<BenchOptions, 'signal' | 'onProgress'> = {},
 ): Promise<LayersReport> {
-  const stopwatch = new Stopwatch(engine, signal);
+  const stopwatch = await Stopwatch.create(engine, signal);
   const pipelines = new PipelineCache(engine.device, plan.dtype);
   const total = plan.dispatches.length;
   const results: LayerResult[] = [];

@@ -69,6 +69,8 @@ export interface BenchResult {
 export interface AdapterLimits {
   /** `timestamp-query`, or `queue`: from submission until the queue is done. */
   readonly clock: 'timestamp-query' | 'queue';
+  /** Timestamps are whole multiples of it, as far as seen; absent for the clock `queue`. */
+  readonly timestampStepNs?: number;
   readonly dispatchFloor: DispatchFloor;
   readonly peak: ArithmeticPeak;
   /** By size. */

@@ -17,7 +17,7 @@ export { seededWeights } from './weights/seeded.ts';
 export type { Weights } from './weights/weights.ts';
 export { DEFAULT_LIMITS, passNames, schedule, type PassName, type ScheduleLimits, type ScheduleOptions } from './scheduler/schedule.ts';
 export { printPlan, schedules, summarizePlan, type Plan, type ScheduleName, type PlanSummary } from './scheduler/plan.ts';
-export type { AdapterDescription, DeviceOptions } from './runtime/device.ts';
+export type { AdapterDescription, DeviceLimits, DeviceOptions } from './runtime/device.ts';
 export {
   createSession,
   Session,

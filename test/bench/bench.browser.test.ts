@@ -16,6 +16,7 @@ test('layers and scaling of a small network', async () => {
     const [name] = await readdir(folder);
     const report = JSON.parse(await readFile(join(folder, name), 'utf8')) as BenchReport;
     expect(reportProblems(report)).toEqual([]);
+    expect(report.limits!.clock === 'timestamp-query').toBe(report.limits!.timestampStepNs !== undefined);
     expect(report.versions.chromium).toMatch(/^\d+\./);
     for (const network of report.networks) {
       expect(network.verified).toBe(true);
