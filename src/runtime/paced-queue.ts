@@ -59,18 +59,17 @@ export class PacedQueue {
     for (let from = 0, submits = 1; ; submits++) {
       check?.();
       const to = pieceEnd(work, from, this.#pace.budget);
+      const isLast = to === work.length;
+      const wait: () => Promise<T | undefined> = isLast ? job.read : () => this.#device.queue.onSubmittedWorkDone();
       let begin = 0;
       // Scopes are for what is recorded at once, so each piece has its own.
-      const submitAnd = <R>(wait: () => Promise<R>) =>
-        withErrorScopes(this.#device, name, () => {
-          if (from === 0) job.write?.();
-          begin = performance.now();
-          this.#submit(job, from, to);
-          encodeMs += performance.now() - begin;
-          return wait();
-        });
-      const isLast = to === work.length;
-      const value = isLast ? await submitAnd(job.read) : await submitAnd(() => this.#device.queue.onSubmittedWorkDone());
+      const value = await withErrorScopes(this.#device, name, () => {
+        if (from === 0) job.write?.();
+        begin = performance.now();
+        this.#submit(job, from, to);
+        encodeMs += performance.now() - begin;
+        return wait();
+      });
       doneWork += work.slice(from, to).reduce((sum, each) => sum + each, 0);
       doneMs += performance.now() - begin;
       // All pieces together: one alone may be of quick layers only.
@@ -84,12 +83,12 @@ export class PacedQueue {
   #submit({ name, stages, timer, encodeAfter }: Job<unknown>, from: number, to: number): void {
     const encoder = this.#device.createCommandEncoder({ label: name });
     let end = 0;
-    for (const stage of stages) {
+    for (const [index, stage] of stages.entries()) {
       const { label, work } = stage;
       const start = end;
       end += work.length;
       if (to <= start || end <= from) continue;
-      const timestampWrites = stage === stages.at(-1) ? timer?.writes(from <= start, end <= to) : undefined;
+      const timestampWrites = index === stages.length - 1 ? timer?.writes(from <= start, end <= to) : undefined;
       const pass = encoder.beginComputePass({ label, ...(timestampWrites && { timestampWrites }) });
       stage.record(pass, Math.max(from, start) - start, Math.min(to, end) - start);
       pass.end();
