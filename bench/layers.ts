@@ -26,7 +26,7 @@ export async function measureLayers(
   limits: AdapterLimits,
   { signal, onProgress }: Pick<BenchOptions, 'signal' | 'onProgress'> = {},
 ): Promise<LayersReport> {
-  const stopwatch = new Stopwatch(engine, signal);
+  const stopwatch = await Stopwatch.create(engine, signal);
   const pipelines = new PipelineCache(engine.device, plan.dtype);
   const total = plan.dispatches.length;
   const results: LayerResult[] = [];
@@ -65,9 +65,7 @@ async function measureDispatch(
     const elements = valueBytes(plan.values.get(plan.input)!, 'f32') / 4;
     device.queue.writeBuffer(executor.input, 0, toStored(seededUniform(1, 'activations', elements, -1, 1), plan.dtype));
     const runner = executor;
-    const record = (times: number) => (pass: GPUComputePassEncoder) => {
-      for (let i = 0; i < times; i++) runner.record(pass);
-    };
+    const record = (times: number) => (pass: GPUComputePassEncoder) => runner.record(pass, 0, times);
     const repeats = await stopwatch.repeatsFor(record, MAX_REPEATS);
     const times = await stopwatch.samples(record(repeats), SAMPLES);
     return { repeats, timeMs: summarize(times.map((ms) => ms / repeats)) };

@@ -153,6 +153,8 @@ export interface PeerLoadTimes {
 export interface AdapterLimits {
   /** `timestamp-query`, or `queue`: from submission until the queue is done. */
   readonly clock: 'timestamp-query' | 'queue';
+  /** Timestamps are whole multiples of it, as far as seen; absent for the clock `queue`. */
+  readonly timestampStepNs?: number;
   readonly dispatchFloor: DispatchFloor;
   readonly peak: ArithmeticPeak;
   /** By size. */
