@@ -105,6 +105,8 @@ export interface Times {
   readonly gpuTimeMs?: Summary;
   /** Of the CPU, to record and submit one inference; absent for other engines, which do not tell. */
   readonly encodeMs?: Summary;
+  /** Into how many one inference goes, in the last run: what takes long is cut, so that no watchdog ends it. As `encodeMs`. */
+  readonly submits?: number;
 }
 
 /** Another engine on one of the networks, in one of its settings: same adapter, weights and input. */
