@@ -76,11 +76,40 @@ export function reasonOf(cause: unknown): string {
   return (cause instanceof Error ? cause.message : String(cause)).split('\n')[0];
 }
 
-/** @throws invalid-argument for a setting that the peer does not have */
-export function checkSetting({ title, settings }: Pick<Peer, 'title' | 'settings'>, setting: string): void {
-  if (!settings.includes(setting)) {
-    throw new CompConvError('invalid-argument', `${title}: unknown setting ${JSON.stringify(setting)}; known are ${settings.join(', ')}`);
-  }
+/** What a library's own file says of a peer; the rest is the same for all. */
+export interface PeerParts extends Omit<Peer, 'create' | 'dispose'> {
+  create(setting: string, network: PeerNetwork): Promise<PeerRunner>;
+  /** Called after all runners are gone. */
+  close?(): void;
+}
+
+/** A peer that checks settings, says in every error where it is from, and keeps track of its runners. */
+export function definePeer({ create, close, ...facts }: PeerParts): Peer {
+  const { title, settings } = facts;
+  const runners = new Set<PeerRunner>();
+  return {
+    ...facts,
+    async create(setting, network) {
+      if (!settings.includes(setting)) {
+        throw new CompConvError('invalid-argument', `${title}: unknown setting ${JSON.stringify(setting)}; known are ${settings.join(', ')}`);
+      }
+      const made = await create(setting, network).catch((cause: unknown) => {
+        throw peerError('invalid-graph', `${title}, ${setting}, ${network.graph.name}`, cause);
+      });
+      const runner: PeerRunner = {
+        ...made,
+        async dispose() {
+          if (runners.delete(runner)) await made.dispose();
+        },
+      };
+      runners.add(runner);
+      return runner;
+    },
+    async dispose() {
+      for (const runner of runners) await runner.dispose();
+      close?.();
+    },
+  };
 }
 
 /**

@@ -1,16 +1,14 @@
 /**
- * A graph as calls of TensorFlow.js: weights uploaded once, a ReLU in the call before it where nothing else reads that
+ * A folded network as calls of TensorFlow.js: weights uploaded once, a ReLU in the call before it where nothing else reads that
  * one's result, every value disposed of after its last use so that its buffer serves again.
  */
 import type * as tfjs from '@tensorflow/tfjs-core';
-import { inputShapes, type Graph } from '../../src/graph/graph.ts';
-import type { Node } from '../../src/ops/node.ts';
-import type { Weights } from '../../src/weights/weights.ts';
+import type { FoldedNetwork, FoldedNode } from '../../src/onnx/fold-batch-norms.ts';
 import { makeRun, TAKES_RELU, type Run, type Tf } from './tfjs-ops.ts';
 
 /** A node, with the ReLU that it takes along. */
 interface Call {
-  readonly node: Node;
+  readonly node: FoldedNode;
   readonly relu: boolean;
   /** Name of the value that comes out: the ReLU's where there is one. */
   readonly output: string;
@@ -24,27 +22,24 @@ interface Step extends Call {
 
 export class TfjsNetwork {
   readonly #tf: Tf;
-  readonly #graph: Graph;
+  readonly #network: FoldedNetwork;
   readonly #steps: readonly Step[];
   readonly #constants: tfjs.Tensor[] = [];
 
-  /** @param graph its CompConvs expanded, its BatchNorms folded. @throws invalid-graph */
-  constructor(tf: Tf, graph: Graph, weights: Weights) {
+  /** @throws invalid-graph */
+  constructor(tf: Tf, network: FoldedNetwork) {
     this.#tf = tf;
-    this.#graph = graph;
+    this.#network = network;
     const constant = <T extends tfjs.Tensor>(make: () => T): T => {
       const value = tf.keep(tf.tidy(make));
       this.#constants.push(value);
       return value;
     };
-    const calls = callsOf(graph);
+    const shapes = new Map(network.nodes.map(({ name, output }) => [name, output]));
+    const calls = callsOf(network);
     this.#steps = calls.map((call, index) => {
       const { node, relu } = call;
-      const param = <T extends tfjs.Tensor>(suffix: string, arrange: (values: tfjs.Tensor) => tfjs.Tensor): T => {
-        const { data, shape } = weights.get(node.name + suffix);
-        return constant(() => arrange(tf.tensor(data, [...shape])) as T);
-      };
-      const run = makeRun(node.attrs, { tf, name: node.name, shapes: inputShapes(graph, node), relu, param, constant });
+      const run = makeRun({ tf, node, shapes: node.inputs.map((name) => shapes.get(name)!), relu, constant });
       const later = new Set(calls.slice(index + 1).flatMap(({ node }) => node.inputs));
       return { ...call, run, finished: node.inputs.filter((name) => !later.has(name)) };
     });
@@ -53,12 +48,12 @@ export class TfjsNetwork {
   /** Records one inference. @param input `[N, H, W, C]`, which stays. Returns `[N, H', W', C']`, the caller's to dispose of. */
   infer(input: tfjs.Tensor4D): tfjs.Tensor4D {
     return this.#tf.tidy(() => {
-      const values = new Map<string, tfjs.Tensor4D>([[this.#graph.input, input]]);
+      const values = new Map<string, tfjs.Tensor4D>([[this.#network.input, input]]);
       for (const { node, output, run, finished } of this.#steps) {
         values.set(output, run(...node.inputs.map((name) => values.get(name)!)));
-        for (const name of finished) if (name !== this.#graph.input) values.get(name)!.dispose();
+        for (const name of finished) if (name !== this.#network.input) values.get(name)!.dispose();
       }
-      return values.get(this.#graph.output)!;
+      return values.get(this.#network.output)!;
     });
   }
 
@@ -68,14 +63,14 @@ export class TfjsNetwork {
 }
 
 /** The nodes behind the input in order, each ReLU with the call that takes it along, if there is one. */
-function callsOf(graph: Graph): Call[] {
-  const readers = new Map<string, Node[]>();
-  for (const node of graph.nodes) {
+function callsOf({ nodes }: FoldedNetwork): Call[] {
+  const readers = new Map<string, FoldedNode[]>();
+  for (const node of nodes) {
     for (const name of node.inputs) readers.set(name, [...(readers.get(name) ?? []), node]);
   }
   const calls: Call[] = [];
-  const taken = new Set<Node>();
-  for (const node of graph.nodes) {
+  const taken = new Set<FoldedNode>();
+  for (const node of nodes) {
     if (node.attrs.op === 'input' || taken.has(node)) continue;
     const [reader, ...others] = readers.get(node.name) ?? [];
     const relu = TAKES_RELU.includes(node.attrs.op) && reader?.attrs.op === 'relu' && others.length === 0;

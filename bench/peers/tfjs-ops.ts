@@ -1,10 +1,10 @@
 /**
- * Every op of a graph as a call of TensorFlow.js on `[N, H, W, C]`, its parameters in tfjs's order. Convolutions and linear
- * layers take a bias and a ReLU along; a channel shuffle is reshape, transpose, reshape, of which tfjs computes one.
+ * Every op of a folded network as a call of TensorFlow.js on `[N, H, W, C]`, its weights in tfjs's order. Convolutions and
+ * linear layers take a bias and a ReLU along; a channel shuffle is reshape, transpose, reshape, of which tfjs computes one.
  */
 import type * as tfjs from '@tensorflow/tfjs-core';
 import { CompConvError } from '../../src/errors.ts';
-import type { AttrsOf, OpAttrs, OpName } from '../../src/ops/node.ts';
+import type { FoldedAttrs, FoldedNode, FoldedTensor } from '../../src/onnx/fold-batch-norms.ts';
 import type { ImageShape } from '../../src/tensor/image-shape.ts';
 
 export type Tf = typeof tfjs;
@@ -15,54 +15,48 @@ export type Run = (...inputs: tfjs.Tensor4D[]) => tfjs.Tensor4D;
 /** Where a call is made for. */
 export interface Site {
   readonly tf: Tf;
-  /** The node's name, for messages. */
-  readonly name: string;
+  readonly node: FoldedNode;
   /** Shapes of the node's inputs. */
   readonly shapes: readonly ImageShape[];
   /** Whether a ReLU comes with it, for those of `TAKES_RELU`. */
   readonly relu: boolean;
-  /** A parameter by suffix, in PyTorch's order, made into what tfjs wants; it stays on the GPU. */
-  param<T extends tfjs.Tensor>(suffix: string, arrange: (values: tfjs.Tensor) => tfjs.Tensor): T;
-  /** Keeps what `make` gives on the GPU. */
+  /** Keeps what `make` gives until the network goes. */
   constant<T extends tfjs.Tensor>(make: () => T): T;
 }
 
 /** Ops whose call takes a ReLU along. */
-export const TAKES_RELU: readonly OpName[] = ['conv2d', 'depthwise-conv2d', 'linear'];
+export const TAKES_RELU: readonly FoldedAttrs['op'][] = ['conv2d', 'depthwise-conv2d', 'linear'];
 
-type Make<A extends OpAttrs> = (attrs: A, site: Site) => Run;
+type Make<A extends FoldedAttrs> = (attrs: A, site: Site) => Run;
 
 const makers = {
   input: () => (x) => x,
 
-  conv2d({ stride, padding, groups, bias }, site) {
-    if (groups !== 1) throw new CompConvError('invalid-graph', `tfjs: ${site.name} has ${groups} groups, of which there is no kernel`);
-    const { tf, param } = site;
-    const filter = param<tfjs.Tensor4D>('.weight', (oihw) => tf.transpose(oihw, [2, 3, 1, 0]));
-    return (x) => tf.fused.conv2d({ x, filter, strides: stride, pad: padding, ...epilogue(site, bias) }) as tfjs.Tensor4D;
+  conv2d({ stride, padding, groups }, site) {
+    const { tf, node } = site;
+    if (groups !== 1) throw new CompConvError('invalid-graph', `tfjs: ${node.name} has ${groups} groups; tfjs has no kernel for that`);
+    const filter = weightOf(site, (oihw) => tf.transpose(oihw, [2, 3, 1, 0])) as tfjs.Tensor4D;
+    const options = { filter, strides: stride, pad: padding, ...epilogue(site) };
+    return (x) => tf.fused.conv2d({ x, ...options });
   },
 
-  'depthwise-conv2d'({ kernelSize, stride, padding, channels, bias }, site) {
-    const { tf, shapes, param } = site;
-    const filter = param<tfjs.Tensor4D>('.weight', (oihw) => tf.reshape(tf.transpose(oihw, [2, 3, 0, 1]), [kernelSize, kernelSize, channels, 1]));
-    const options = { filter, strides: stride, pad: padding, ...epilogue(site, bias) };
-    return (x) => {
-      const first = channels === shapes[0].c ? x : tf.slice(x, [0, 0, 0, 0], [-1, -1, -1, channels]);
-      return tf.fused.depthwiseConv2d({ x: first, ...options }) as tfjs.Tensor4D;
-    };
+  'depthwise-conv2d'({ kernelSize: k, stride, padding, channels }, site) {
+    const { tf, shapes } = site;
+    const filter = weightOf(site, (oihw) => tf.reshape(tf.transpose(oihw, [2, 3, 0, 1]), [k, k, channels, 1])) as tfjs.Tensor4D;
+    const options = { filter, strides: stride, pad: padding, ...epilogue(site) };
+    const isWhole = channels === shapes[0].c;
+    return (x) => tf.fused.depthwiseConv2d({ x: isWhole ? x : tf.slice(x, [0, 0, 0, 0], [-1, -1, -1, channels]), ...options });
   },
 
-  'comp-conv'(_attrs, { name }) {
-    throw new CompConvError('invalid-graph', `tfjs: the CompConv ${name} must be expanded first`);
-  },
-
-  'batch-norm'(_attrs, { name }) {
-    throw new CompConvError('invalid-graph', `tfjs: the BatchNorm ${name} must be folded first`);
-  },
-
-  'channel-bias'(_attrs, { tf, param }) {
-    const bias = param('.bias', (values) => tf.clone(values));
-    return (x) => tf.add(x, bias);
+  /** A BatchNorm without statistics is one call; a product and a sum are two. */
+  'channel-affine'(_attrs, site) {
+    const { tf, node, constant } = site;
+    const bias = biasOf(site)!;
+    if (!node.weight) return (x) => tf.add(x, bias);
+    const scale = weightOf(site, (values) => values) as tfjs.Tensor1D;
+    const mean = constant(() => tf.zerosLike(scale));
+    const variance = constant(() => tf.onesLike(scale));
+    return (x) => tf.batchNorm(x, mean, variance, bias, scale, 0);
   },
 
   relu: (_attrs, { tf }) => (x) => tf.relu(x),
@@ -90,27 +84,42 @@ const makers = {
     return (x) => tf.reshape(tf.matMul(shares, tf.reshape(x, [n, h * w, c])), [n, outputHeight, outputWidth, c]);
   },
 
-  linear({ outFeatures, bias }, site) {
-    const { tf, shapes: [{ n, h, w, c }], param } = site;
+  linear({ outFeatures }, site) {
+    const { tf, shapes: [{ n, h, w, c }] } = site;
     // Rows in the order of a flattened NHWC value.
-    const b = param<tfjs.Tensor2D>('.weight', (matrix) =>
+    const b = weightOf(site, (matrix) =>
       tf.reshape(tf.transpose(tf.reshape(matrix, [outFeatures, c, h * w]), [2, 1, 0]), [h * w * c, outFeatures]),
     );
-    const options = { b, ...epilogue(site, bias) };
+    const options = { b, ...epilogue(site) };
     return (x) => tf.reshape(tf.fused.matMul({ a: tf.reshape(x, [n, h * w * c]), ...options }), [n, 1, 1, outFeatures]);
   },
 
   softmax: (_attrs, { tf }) => (x) => tf.softmax(x, 3),
-} satisfies { [K in OpName]: Make<AttrsOf<K>> };
+} satisfies { [K in FoldedAttrs['op']]: Make<Extract<FoldedAttrs, { op: K }>> };
 
-/** Uploads a node's parameters and gives its call. @throws invalid-graph */
-export function makeRun(attrs: OpAttrs, site: Site): Run {
-  return (makers[attrs.op] as Make<OpAttrs>)(attrs, site);
+/** Uploads a node's weights and gives its call. @throws invalid-graph */
+export function makeRun(site: Site): Run {
+  return (makers[site.node.attrs.op] as Make<FoldedAttrs>)(site.node.attrs, site);
 }
 
-function epilogue({ tf, relu, param }: Site, bias: boolean) {
-  const values = bias ? { bias: param<tfjs.Tensor1D>('.bias', (values) => tf.clone(values)) } : {};
-  return { ...values, activation: relu ? 'relu' : 'linear' } as const;
+/** The node's weight, put into tfjs's order. */
+function weightOf({ tf, node, constant }: Site, arrange: (values: tfjs.Tensor) => tfjs.Tensor): tfjs.Tensor {
+  return constant(() => arrange(toTfjs(tf, node.weight!)));
+}
+
+function biasOf({ tf, node, constant }: Site): tfjs.Tensor1D | undefined {
+  const { bias } = node;
+  return bias && constant(() => toTfjs(tf, bias) as tfjs.Tensor1D);
+}
+
+function toTfjs(tf: Tf, { shape, values }: FoldedTensor): tfjs.Tensor {
+  return tf.tensor(values(), [...shape]);
+}
+
+/** What a convolution or linear layer does with its sums. */
+function epilogue(site: Site) {
+  const bias = biasOf(site);
+  return { ...(bias && { bias }), activation: site.relu ? 'relu' : 'linear' } as const;
 }
 
 /** `[H' W', H W]`: each row averages the pixels of one output pixel's window, as PyTorch's adaptive pooling has them. */

@@ -2,13 +2,13 @@
  * TensorFlow.js on WebGPU. Its one good layout is NHWC. The network comes to it with BatchNorms folded and CompConvs
  * expanded, as a converter would give it.
  */
-import type * as tfjs from '@tensorflow/tfjs-core';
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
+import { foldedNetwork } from '../../src/onnx/fold-batch-norms.ts';
 import { fromTensor } from '../../src/reference/activation.ts';
 import { describeAdapter } from '../../src/runtime/adapter-info.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { download } from './download.ts';
-import { checkSetting, peerError, requireAdapter, type Peer, type PeerNetwork, type PeerRunner } from './peer.ts';
+import { definePeer, requireAdapter, type Peer, type PeerNetwork, type PeerRunner } from './peer.ts';
 import { TfjsNetwork } from './tfjs-network.ts';
 import type { Tf } from './tfjs-ops.ts';
 
@@ -23,33 +23,25 @@ export async function openTfjs(): Promise<Peer> {
     return tf;
   });
   const title = `TensorFlow.js ${tf.version_core}, WebGPU`;
-  const settings = ['NHWC'];
-  const runners = new Set<PeerRunner>();
-  return {
+  return definePeer({
     name: 'tfjs',
     title,
     version: tf.version_core,
     ...times,
-    settings,
-    async create(setting, network) {
-      checkSetting({ title, settings }, setting);
-      const runner = await createRunner(tf, title, network);
-      runners.add(runner);
-      return { ...runner, dispose: async () => void (runners.delete(runner) && (await runner.dispose())) };
-    },
-    async dispose() {
-      for (const runner of runners) await runner.dispose();
+    settings: ['NHWC'],
+    create: (setting, network) => createRunner(tf, setting, network),
+    close() {
       const { device } = tf.backend() as WebGPUBackend;
       // Leaves the library as it was before its backend started.
       tf.engine().reset();
       device.destroy();
     },
-  };
+  });
 }
 
-async function createRunner(tf: Tf, title: string, { graph, weights, input }: PeerNetwork): Promise<PeerRunner> {
+async function createRunner(tf: Tf, setting: string, { graph, weights, input }: PeerNetwork): Promise<PeerRunner> {
   const prepared = toNhwc(input);
-  const network = new TfjsNetwork(tf, graph, weights);
+  const network = new TfjsNetwork(tf, foldedNetwork(graph, weights));
   const run = async (given: Tensor = input): Promise<Tensor> => {
     const { shape, data } = given === input ? prepared : toNhwc(given);
     const image = tf.tensor4d(data, shape);
@@ -62,13 +54,14 @@ async function createRunner(tf: Tf, title: string, { graph, weights, input }: Pe
     }
   };
   try {
+    await compile(tf, network, prepared);
     await run();
   } catch (cause) {
     network.dispose();
-    throw peerError('invalid-graph', `${title}, ${graph.name}`, cause);
+    throw cause;
   }
   return {
-    setting: 'NHWC',
+    setting,
     notes: [],
     adapter: describeAdapter((tf.backend() as WebGPUBackend).device.adapterInfo),
     run,
@@ -76,8 +69,24 @@ async function createRunner(tf: Tf, title: string, { graph, weights, input }: Pe
   };
 }
 
+/** Compiles what a run needs side by side; by itself tfjs compiles one kernel after the other as they come. */
+async function compile(tf: Tf, network: TfjsNetwork, { shape, data }: NhwcImage): Promise<void> {
+  tf.env().set('WEBGPU_ENGINE_COMPILE_ONLY', true);
+  try {
+    tf.tidy(() => network.infer(tf.tensor4d(data, shape)));
+    await (tf.backend() as WebGPUBackend).checkCompileCompletionAsync();
+  } finally {
+    tf.env().set('WEBGPU_ENGINE_COMPILE_ONLY', false);
+  }
+}
+
+interface NhwcImage {
+  readonly shape: [number, number, number, number];
+  readonly data: Float32Array;
+}
+
 /** `[N, C, H, W]` to `[N, H, W, C]`. */
-function toNhwc(input: Tensor): { shape: [number, number, number, number]; data: Float32Array } {
+function toNhwc(input: Tensor): NhwcImage {
   const { shape: { n, h, w, c }, data } = fromTensor(input);
   return { shape: [n, h, w, c], data: Float32Array.from(data) };
 }
