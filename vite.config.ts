@@ -1,10 +1,12 @@
 /**
  * Vite and Vitest. `vite` serves and builds the pages (`dist/page`), `vite build --mode lib` builds the library
- * (`dist/index.mjs`), `vite build --mode cli` the command line, each into one file (`dist/cli.mjs`), and the tests fall into three projects by what they need.
+ * (`dist/index.mjs`), `vite build --mode onnx` its ONNX export (`dist/onnx.mjs`), `vite build --mode cli` the command line
+(`dist/cli.mjs`), each into one file, and the tests fall into three projects by what they need.
  */
 
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import { defaultClientConditions } from 'vite';
 import { defineConfig } from 'vitest/config';
 
@@ -22,15 +24,15 @@ export default defineConfig(({ mode }) => ({
     // Single files, which find their WebAssembly by their own address.
     exclude: ['onnxruntime-web'],
   },
-  // onnxruntime-web without the scripts of its WebAssembly, which are files of their own here.
-  resolve: { conditions: [...defaultClientConditions, 'onnxruntime-web-use-extern-wasm'] },
+  // In browsers, onnxruntime-web without the scripts of its WebAssembly, which are files of their own here.
+  environments: { client: { resolve: { conditions: [...defaultClientConditions, 'onnxruntime-web-use-extern-wasm'] } } },
   worker: { format: 'es' as const },
   // Isolated from other origins: a clock with steps of 5 us, not 100, and threads for WebAssembly.
   server: { headers: ISOLATION },
   preview: { headers: ISOLATION },
   ...(mode === 'cli' ? { ssr: { noExternal: true, external: ['webgpu', 'sharp'] } } : {}),
   plugins: [shadersWithoutComments()],
-  build: mode === 'cli' ? cliBuild() : mode === 'lib' ? libraryBuild() : pageBuild(),
+  build: mode === 'cli' ? cliBuild() : mode === 'lib' ? libraryBuild() : mode === 'onnx' ? onnxBuild() : pageBuild(),
   test: {
     projects: [
       {
@@ -82,6 +84,19 @@ function libraryBuild() {
     emptyOutDir: false,
     copyPublicDir: false,
     rolldownOptions: { external: ['wgpu-matrix'] },
+  };
+}
+
+/**
+ * A build of its own, so that `index.mjs` stays one file without anything of this. It brings its own copy of the little that
+ * it needs of the engine, but for the errors: those are `index.mjs`'s, so that `instanceof CompConvError` holds for both files.
+ */
+function onnxBuild() {
+  const errors = fileURLToPath(new URL('src/errors.ts', import.meta.url));
+  return {
+    ...libraryBuild(),
+    lib: { entry: 'src/onnx/export.ts', formats: ['es' as const], fileName: () => 'onnx.mjs' },
+    rolldownOptions: { external: [errors], output: { paths: { [errors]: './index.mjs' } } },
   };
 }
 

@@ -5,7 +5,7 @@ import { seededModel, type Model } from '../../src/models/load-model.ts';
 import { seededWeights } from '../../src/weights/seeded.ts';
 
 const PLAIN = { arch: 'resnet18', classes: 10 };
-const SIZE = { height: 64 };
+const SIZE = { height: 32 };
 
 const models = {
   plain: (): Model => seededModel(PLAIN, 1, SIZE),
