@@ -69,7 +69,7 @@ async function runOnce(session: OrtSession, first: Tensor): Promise<OrtSession> 
     await session.run(first);
     return session;
   } catch (cause) {
-    await session.release();
+    await session.release().catch(() => {}); // What the run threw says more.
     throw cause;
   }
 }

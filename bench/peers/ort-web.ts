@@ -28,8 +28,8 @@ export async function openOrtWeb(): Promise<Peer> {
   });
 }
 
-/** The best that works. */
-async function createRunner(ort: Ort, preferredLayout: (typeof LAYOUTS)[number], network: PeerNetwork): Promise<PeerRunner> {
+/** The best that works. @throws Error where nothing does, with the reason of each way */
+export async function createRunner(ort: Ort, preferredLayout: (typeof LAYOUTS)[number], network: PeerNetwork): Promise<PeerRunner> {
   const { input } = network;
   const onnx = exportOnnx(network.graph, network.weights);
   // The browser validates all the same.
