@@ -21,12 +21,23 @@ export interface PeerNetwork {
   readonly input: Tensor;
 }
 
-/** One network in one setting, ready to run. */
+/** How long a network took to get ready. */
+export interface PeerLoad {
+  /** To write the file that the library loads, if it loads one. */
+  readonly exportMs?: number;
+  /** From the weights, or that file, to a network that can run. */
+  readonly createMs: number;
+  /** What the library puts off until it runs for the first time is in here. */
+  readonly firstRunMs: number;
+}
+
+/** One network in one setting, ready to run: it has run once. */
 export interface PeerRunner {
   /** What is in use, for people: `NHWC, graph capture, input and output on the GPU`. */
   readonly setting: string;
   /** What did not work, and why: `graph capture: <reason>`. */
   readonly notes: readonly string[];
+  readonly load: PeerLoad;
   /** What it computes on, as the library's own device tells; absent on the processor. */
   readonly adapter?: string;
   /**
@@ -48,7 +59,7 @@ export interface Peer {
   readonly downloadBytes?: number;
   /** What `create` takes, best guess first. */
   readonly settings: readonly string[];
-  /** Makes a network ready and runs it at least once. @throws where the library refuses it in this setting */
+  /** Makes a network ready and runs it once. @throws where the library refuses it in this setting */
   create(setting: string, network: PeerNetwork): Promise<PeerRunner>;
   /** Lets go of all runners; what else the library holds goes with the realm. */
   dispose(): Promise<void>;
@@ -64,11 +75,40 @@ export function reasonOf(cause: unknown): string {
   return (cause instanceof Error ? cause.message : String(cause)).split('\n')[0];
 }
 
-/** @throws invalid-argument for a setting that the peer does not have */
-export function checkSetting({ title, settings }: Pick<Peer, 'title' | 'settings'>, setting: string): void {
-  if (!settings.includes(setting)) {
-    throw new CompConvError('invalid-argument', `${title}: unknown setting ${JSON.stringify(setting)}; known are ${settings.join(', ')}`);
-  }
+/** What a library's own file says of a peer; the rest is the same for all. */
+export interface PeerParts extends Omit<Peer, 'create' | 'dispose'> {
+  create(setting: string, network: PeerNetwork): Promise<PeerRunner>;
+  /** Called after all runners are gone. */
+  close?(): void;
+}
+
+/** A peer that checks settings, says in every error where it is from, and keeps track of its runners. */
+export function definePeer({ create, close, ...facts }: PeerParts): Peer {
+  const { title, settings } = facts;
+  const runners = new Set<PeerRunner>();
+  return {
+    ...facts,
+    async create(setting, network) {
+      if (!settings.includes(setting)) {
+        throw new CompConvError('invalid-argument', `${title}: unknown setting ${JSON.stringify(setting)}; known are ${settings.join(', ')}`);
+      }
+      const made = await create(setting, network).catch((cause: unknown) => {
+        throw peerError('invalid-graph', `${title}, ${setting}, ${network.graph.name}`, cause);
+      });
+      const runner: PeerRunner = {
+        ...made,
+        async dispose() {
+          if (runners.delete(runner)) await made.dispose();
+        },
+      };
+      runners.add(runner);
+      return runner;
+    },
+    async dispose() {
+      for (const runner of runners) await runner.dispose();
+      close?.();
+    },
+  };
 }
 
 /**
