@@ -5,17 +5,29 @@
 
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { defaultClientConditions } from 'vite';
 import { defineConfig } from 'vitest/config';
 
 const GPU_TESTS = 'test/**/*.gpu.test.ts';
 const BROWSER_TESTS = 'test/**/*.browser.test.ts';
 const MINUTE = 60_000;
+const ISOLATION = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' };
 
 export default defineConfig(({ mode }) => ({
   // Relative addresses, so that the built page works in any folder of any server.
   base: './',
-  // Found beforehand: a dependency discovered later reloads the page, in the middle of a test.
-  optimizeDeps: { include: ['wgpu-matrix'] },
+  optimizeDeps: {
+    // Found beforehand: a dependency discovered later reloads the page, in the middle of a test.
+    include: ['wgpu-matrix', '@tensorflow/tfjs-core', '@tensorflow/tfjs-backend-webgpu'],
+    // Single files, which find their WebAssembly by their own address.
+    exclude: ['onnxruntime-web'],
+  },
+  // onnxruntime-web without the scripts of its WebAssembly, which are files of their own here.
+  resolve: { conditions: [...defaultClientConditions, 'onnxruntime-web-use-extern-wasm'] },
+  worker: { format: 'es' as const },
+  // Isolated from other origins: a clock with steps of 5 us, not 100, and threads for WebAssembly.
+  server: { headers: ISOLATION },
+  preview: { headers: ISOLATION },
   ...(mode === 'cli' ? { ssr: { noExternal: true, external: ['webgpu', 'sharp'] } } : {}),
   plugins: [shadersWithoutComments()],
   build: mode === 'cli' ? cliBuild() : mode === 'lib' ? libraryBuild() : pageBuild(),

@@ -23,6 +23,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   scheduler: ['tensor', 'ops', 'modules', 'graph', 'weights', 'kernels'],
   vision: ['tensor', 'ops', 'modules', 'graph', 'models', 'weights', 'kernels', 'scheduler'],
   runtime: ['tensor', 'ops', 'modules', 'graph', 'models', 'weights', 'kernels', 'scheduler', 'vision'],
+  onnx: ['tensor', 'ops', 'graph', 'weights', 'kernels', 'scheduler'],
   page: ['index.ts'],
 };
 const MAY_NAME_GPU_DEVICE = ['runtime', 'vision'];

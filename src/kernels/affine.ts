@@ -2,6 +2,7 @@
  * Biases and BatchNorms as one scale and shift per channel, computed at load in float64 and folded into weights or
  * handed to an epilogue.
  */
+import type { AttrsOf, Node } from '../ops/node.ts';
 import type { Weights } from '../weights/weights.ts';
 
 export type AffineTerm =
@@ -11,6 +12,11 @@ export type AffineTerm =
   | { readonly kind: 'batch-norm'; readonly node: string; readonly epsilon: number }
   /** Multiplies some channels by `<param>` `[channels.length, 1, 1, 1]`. */
   | { readonly kind: 'scale'; readonly param: string; readonly channels: readonly number[] };
+
+/** What a BatchNorm or a bias of channels does. */
+export function affineTerm({ name, attrs }: Node<AttrsOf<'batch-norm' | 'channel-bias'>>): AffineTerm {
+  return attrs.op === 'batch-norm' ? { kind: 'batch-norm', node: name, epsilon: attrs.epsilon } : { kind: 'bias', param: `${name}.bias` };
+}
 
 export interface Affine {
   readonly scale: Float64Array;

@@ -8,7 +8,7 @@
 import { inputShapes, shapeOf, type Graph } from '../graph/graph.ts';
 import { macsOf } from '../ops/ops.ts';
 import type { Node } from '../ops/node.ts';
-import type { AffineTerm } from '../kernels/affine.ts';
+import { affineTerm } from '../kernels/affine.ts';
 import { opsWithEpilogue } from '../kernels/kernels.ts';
 import { invariant } from '../errors.ts';
 import type { Op, Program } from './program.ts';
@@ -40,7 +40,7 @@ export function fuseEpilogues(graph: Graph): Program {
       case 'batch-norm':
       case 'channel-bias': {
         const op = absorber(inputs[0], 'affine');
-        absorb(node, inputs[0], op, { affine: [...(op?.affine ?? []), affineTerm(node)] });
+        absorb(node, inputs[0], op, { affine: [...(op?.affine ?? []), affineTerm({ ...node, attrs })] });
         break;
       }
       case 'add': {
@@ -96,10 +96,4 @@ function pointwise(graph: Graph, node: Node, value: string): Op {
     source: node.name,
     macs: 0,
   };
-}
-
-function affineTerm(node: Node): AffineTerm {
-  return node.attrs.op === 'batch-norm'
-    ? { kind: 'batch-norm', node: node.name, epsilon: node.attrs.epsilon }
-    : { kind: 'bias', param: `${node.name}.bias` };
 }

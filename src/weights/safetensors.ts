@@ -297,7 +297,7 @@ function decode({ name, dtype }: Entry, raw: Uint8Array): Float32Array {
 }
 
 /** The file's byte order is little-endian; a copy with every element's bytes reversed where the host's is not. */
-function swapOnBigEndian(bytes: Uint8Array, elementBytes: number): Uint8Array {
+export function swapOnBigEndian(bytes: Uint8Array, elementBytes: number): Uint8Array {
   if (new Uint8Array(Uint16Array.of(1).buffer)[0] === 1) return bytes;
   const swapped = bytes.slice();
   for (let i = 0; i < swapped.length; i += elementBytes) swapped.subarray(i, i + elementBytes).reverse();

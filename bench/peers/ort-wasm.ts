@@ -1,0 +1,25 @@
+/** onnxruntime-web on the processor: WebAssembly with SIMD, on as many threads as the machine has where threads are allowed. */
+import { exportOnnx } from '../../src/onnx/export.ts';
+import { download } from './download.ts';
+import { loadOrt, wasmBuild } from './ort-library.ts';
+import { createHostSession } from './ort-session.ts';
+import { definePeer, type Peer } from './peer.ts';
+
+/** @throws io */
+export async function openOrtWasm(): Promise<Peer> {
+  // Threads share memory, which a page may do only where it is isolated from other origins.
+  const threads = self.crossOriginIsolated ? navigator.hardwareConcurrency : 1;
+  const { value: ort, ...times } = await download('onnxruntime-web, WASM', () => loadOrt(wasmBuild, threads));
+  const version = ort.env.versions.web!;
+  return definePeer({
+    name: 'ort-wasm',
+    title: `onnxruntime-web ${version}, WASM`,
+    version,
+    ...times,
+    settings: [`${threads} ${threads === 1 ? 'thread' : 'threads'}`],
+    async create(setting, { graph, weights, input }) {
+      const { run, release } = await createHostSession(ort, exportOnnx(graph, weights), { executionProviders: ['wasm'] }, input);
+      return { setting, notes: [], run: (given = input) => run(given), dispose: release };
+    },
+  });
+}

@@ -1,0 +1,34 @@
+/**
+ * The package's second entry, `compconv-webgpu/onnx`: networks as files of ONNX, which other runtimes run. Apart from
+ * `index.ts`, so that only those who export load it.
+ */
+import type { Graph } from '../graph/graph.ts';
+import type { Weights } from '../weights/weights.ts';
+import { foldedNetwork } from './fold-batch-norms.ts';
+import { encodeModel, type OnnxModel } from './model.ts';
+import { onnxGraph } from './nodes.ts';
+
+export interface OnnxExportOptions {
+  /** Kept in the file for whoever reads it, such as `labels`; runtimes ignore it. */
+  readonly metadata?: Readonly<Record<string, string>>;
+  /** Called after each tensor is written. */
+  readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
+}
+
+/**
+ * A network as the bytes of an ONNX model (opset 17), plain or with CompConv, which becomes plain operators. `input` is
+ * `[N, C, H, W]`, `output` `[N, classes]`, both of the graph's own sizes: `withInputShape` gives it others. Nodes have the
+ * names of the layers. BatchNorms are folded into the weights, so that constants are not the checkpoint's.
+ *
+ * The bytes are allocated once; beside them only one tensor at a time is computed.
+ * @throws invalid-weights if they do not fit the graph; limit-exceeded from 2 GiB; out-of-memory
+ */
+export function exportOnnx(graph: Graph, weights: Weights, options: OnnxExportOptions = {}): Uint8Array<ArrayBuffer> {
+  return encodeModel(onnxModel(graph, weights, options.metadata), options.onProgress);
+}
+
+/** What the file will hold; tensors are computed when it is encoded. @throws invalid-weights */
+export function onnxModel(graph: Graph, weights: Weights, metadata: Readonly<Record<string, string>> = {}): OnnxModel {
+  const doc = 'BatchNorms and biases are folded into the weights; nodes have the names of the layers.';
+  return { name: graph.name, doc, metadata: new Map(Object.entries(metadata)), ...onnxGraph(foldedNetwork(graph, weights)) };
+}
