@@ -18,7 +18,13 @@ export default defineConfig(({ mode }) => ({
   base: './',
   optimizeDeps: {
     // Found beforehand: a dependency discovered later reloads the page, in the middle of a test.
-    include: ['wgpu-matrix', '@tensorflow/tfjs-core', '@tensorflow/tfjs-backend-webgpu'],
+    include: [
+        'wgpu-matrix',
+        '@observablehq/plot',
+        'd3-dsv',
+        '@tensorflow/tfjs-core',
+        '@tensorflow/tfjs-backend-webgpu',
+      ],
     // Single files, which find their WebAssembly by their own address.
     exclude: ['onnxruntime-web'],
   },
@@ -28,7 +34,7 @@ export default defineConfig(({ mode }) => ({
   // Isolated from other origins: a clock with steps of 5 us, not 100, and threads for WebAssembly.
   server: { headers: ISOLATION },
   preview: { headers: ISOLATION },
-  ...(mode === 'cli' ? { ssr: { noExternal: true, external: ['webgpu', 'sharp'] } } : {}),
+  ...(mode === 'cli' ? { ssr: { noExternal: true, external: ['webgpu', 'sharp', 'playwright-core'] } } : {}),
   plugins: [shadersWithoutComments()],
   build: mode === 'cli' ? cliBuild() : mode === 'lib' ? libraryBuild() : pageBuild(),
   test: {

@@ -1,5 +1,6 @@
-/** A network in a benchmark: loaded, run once, and verified against the CPU reference before anything is timed. */
-import { shapeOf, withInputShape } from '../src/graph/graph.ts';
+/** One of our networks in a benchmark: loaded, run once, and verified against the CPU reference before anything is timed. */
+import { networkCost } from '../src/graph/cost.ts';
+import { inputShapes, shapeOf, withInputShape, type Graph } from '../src/graph/graph.ts';
 import { seededModel, type NetworkModel } from '../src/models/load-model.ts';
 import { runReference, toTensor } from '../src/reference/run.ts';
 import { createSession, type Session, type SessionOptions } from '../src/runtime/session.ts';
@@ -8,72 +9,95 @@ import type { Dtype } from '../src/tensor/dtype.ts';
 import { elementCount, type Tensor } from '../src/tensor/tensor.ts';
 import type { ImageShape } from '../src/tensor/image-shape.ts';
 import { seededUniform } from '../src/weights/seeded.ts';
+import type { Weights } from '../src/weights/weights.ts';
+import { problemOf, type Contestant } from './contestant.ts';
 import { countMoves } from './dispatch-bytes.ts';
 import type { BenchNetwork, BenchOptions } from './options.ts';
-import type { BenchResult, LoadTimes } from './report.ts';
+import type { BenchResult, GraphLayer, LoadTimes, PlanCounts, ReportOptions } from './report.ts';
 import { relativeL2 } from './statistics.ts';
 
 /** What must be reached against the reference's float64: with float32 as against PyTorch. */
 export const VERIFY_TOLERANCE: Readonly<Record<Dtype, number>> = { f32: 1e-5, f16: 5e-3 };
+/** MACs per image up to which the reference's plain loops are worth the wait: ten seconds or so. */
+const VERIFY_MACS = 5e9;
+/** Larger networks are verified at this size: large enough for every architecture. */
+const VERIFY_SIZE = 64;
 
-export interface Entrant {
-  readonly label: string;
+/** A network with a session, ready to be timed. */
+export interface Entrant extends Contestant {
+  readonly network: BenchNetwork;
   readonly model: NetworkModel;
   readonly session: Session;
   readonly input: Tensor;
-  /** First output for `input`, which every later one must repeat. */
-  readonly firstOutput: Tensor;
   readonly load: LoadTimes;
   relativeError: number;
-  problem: string | undefined;
+}
+
+/** A network that the adapter could not take. */
+export interface Absentee {
+  readonly network: BenchNetwork;
+  readonly model: NetworkModel;
+  readonly problem: string;
 }
 
 /** What of the options opens a session; absent ones stay absent. */
 export function sessionOptions(options: BenchOptions): SessionOptions {
-  const { device, adapter, gpu, powerPreference, signal, schedule, withoutPasses, dtype, tuning } = options;
+  const { device, gpu, powerPreference, signal, schedule, withoutPasses, forcedPasses, dtype, tuning } = options;
   return {
     ...(device && { device }),
-    ...(adapter && { adapter }),
     ...(gpu && { gpu }),
     ...(powerPreference && { powerPreference }),
     ...(signal && { signal }),
     ...(schedule && { schedule }),
     ...(withoutPasses && { withoutPasses }),
+    ...(forcedPasses && { forcedPasses }),
     ...(dtype && { dtype }),
     ...(tuning && { tuning }),
   };
 }
 
-/** Loads a network and runs it once, which is timed. */
-export async function enter(
-  { label, options: network }: BenchNetwork,
-  { size, batch, seed }: { readonly size: number; readonly batch: number; readonly seed: number },
-  options: BenchOptions,
-): Promise<Entrant> {
-  const model = seededModel(network, seed, { batch, height: size });
+/** Loads a network and runs it once, which is timed. @throws what concerns more than this network */
+export async function enter(network: BenchNetwork, asked: ReportOptions, options: BenchOptions): Promise<Entrant | Absentee> {
+  const { label } = network;
+  const { size, batch, seed } = asked;
+  const made = seededModel(network.options, seed, { batch, ...(size !== undefined && { height: size }) });
+  const { weights, spentMs } = timed(made.weights);
+  const model = { ...made, weights };
   const input = seededInput(shapeOf(model.graph, model.graph.input), seed);
-  const start = performance.now();
-  const last = { upload: 0, compile: 0 };
-  const session = await createSession(model, {
-    ...sessionOptions(options),
-    onProgress: ({ phase }) => (last[phase] = performance.now() - start),
-  });
+  let session: Session | undefined;
   try {
+    const start = performance.now();
+    const last = { upload: 0, compile: 0 };
+    session = await createSession(model, {
+      ...sessionOptions(options),
+      onProgress: ({ phase, done, total }) => {
+        last[phase] = performance.now() - start;
+        options.onProgress?.({ phase, label, done, total });
+      },
+    });
     options.onSession?.(session);
     const sessionMs = performance.now() - start;
+    options.onProgress?.({ phase: 'first-run', label });
     const { output, latencyMs } = await session.runTimed(input);
     const load = {
+      weightsMs: spentMs(),
       uploadMs: last.upload,
       compileMs: last.compile,
       sessionMs,
       firstRunMs: latencyMs,
       totalMs: sessionMs + latencyMs,
     };
-    return { label, model, session, input, firstOutput: output, load, relativeError: NaN, problem: undefined };
+    const run = () => session!.runTimed(input);
+    const tolerance = VERIFY_TOLERANCE[session.dtype];
+    return { label, network, model, session, input, run, tolerance, firstOutput: output, load, relativeError: NaN, problem: undefined };
   } catch (error) {
-    session.dispose();
-    throw error;
+    session?.dispose();
+    return { network, model, problem: problemOf(error) };
   }
+}
+
+export function isEntrant(candidate: Entrant | Absentee): candidate is Entrant {
+  return 'session' in candidate;
 }
 
 /** `[N, C, H, W]` between -1 and 1. */
@@ -82,20 +106,26 @@ export function seededInput({ n, h, w, c }: ImageShape, seed: number): Tensor {
   return { shape, data: seededUniform(seed, 'input', elementCount(shape), -1, 1) };
 }
 
+/** The size at which a network is verified: the one that is timed, if the reference can compute it within reason. */
+function verifySize(graph: Graph): number {
+  const { n, h } = shapeOf(graph, graph.input);
+  return networkCost(graph).total.macs / n <= VERIFY_MACS ? h : Math.min(h, VERIFY_SIZE);
+}
+
 /**
  * Compares logits with the reference's: at the size that is timed those of the first output's first image; at another one
  * those of an input of that size, in the same session and so with the same weights and kernels.
  */
-export async function verify(entrant: Entrant, size: number, seed: number): Promise<void> {
-  const { model, session, firstOutput } = entrant;
+export async function verify(entrant: Entrant, seed: number): Promise<void> {
+  const { model, session, firstOutput, tolerance } = entrant;
   const { h, c } = shapeOf(model.graph, model.graph.input);
+  const size = verifySize(model.graph);
   const shape = { n: 1, h: size, w: size, c };
   const graph = withInputShape(model.graph, shape);
   const input = size === h ? firstImage(entrant.input) : seededInput(shape, seed);
   const expected = toTensor(runReference(graph, model.weights, input).get(graph.output)!);
   const actual = size === h ? firstImage(firstOutput) : await session.run(input);
   entrant.relativeError = relativeL2(actual.data, expected.data);
-  const tolerance = VERIFY_TOLERANCE[session.dtype];
   if (!(entrant.relativeError <= tolerance)) {
     const error = entrant.relativeError.toExponential(1);
     entrant.problem = `relative error ${error} against the CPU reference is above ${tolerance.toExponential(0)}`;
@@ -108,20 +138,38 @@ function firstImage({ shape: [n, ...shape], data }: Tensor): Tensor {
   return { shape: [1, ...shape], data: data.subarray(0, data.length / n) };
 }
 
-/** What a network is: everything about it but times. @param first the first network; undefined for itself */
-export function describeEntrant(entrant: Entrant, first: Entrant | undefined): Omit<BenchResult, 'verified'> {
-  const { label, model, session, relativeError } = entrant;
-  const { macs, params } = session.cost.total;
-  const { plan } = session;
-  const { dispatches, pipelines, activationBytes, activationLowerBoundBytes, constantBytes } = summarizePlan(plan);
-  return {
-    label,
-    network: model.graph.name,
-    options: model.options,
-    dtype: session.dtype,
-    ...(session.dtypeFallback !== undefined && { dtypeFallback: session.dtypeFallback }),
+/** What a network is, without its times. @param baseline what it is compared with */
+export function describeEntrant(candidate: Entrant | Absentee, baseline: Entrant | Absentee): Omit<BenchResult, 'verified'> {
+  const { network, model } = candidate;
+  const { graph, options } = model;
+  const { macs, params } = networkCost(graph).total;
+  const about = {
+    label: network.label,
+    network: graph.name,
+    options,
+    baseline: baseline.network.label,
+    inputShape: torchShape(shapeOf(graph, graph.input)),
     macs,
     params,
+    macsRatio: networkCost(baseline.model.graph).total.macs / macs,
+    graphLayers: graphLayers(graph),
+    verifySize: verifySize(graph),
+  };
+  if (!isEntrant(candidate)) return { ...about, relativeError: null, verifyTolerance: VERIFY_TOLERANCE.f32 };
+  const { session, relativeError, tolerance } = candidate;
+  return {
+    ...about,
+    plan: planCounts(session),
+    dtype: session.dtype,
+    ...(session.dtypeFallback !== undefined && { dtypeFallback: session.dtypeFallback }),
+    relativeError: Number.isFinite(relativeError) ? relativeError : null,
+    verifyTolerance: tolerance,
+  };
+}
+
+function planCounts({ plan }: Session): PlanCounts {
+  const { dispatches, pipelines, activationBytes, activationLowerBoundBytes, constantBytes } = summarizePlan(plan);
+  return {
     dispatches,
     moves: countMoves(plan),
     pipelines,
@@ -129,7 +177,48 @@ export function describeEntrant(entrant: Entrant, first: Entrant | undefined): O
     activationBytes,
     activationLowerBoundBytes,
     activationRatio: activationBytes / activationLowerBoundBytes,
-    relativeError: Number.isFinite(relativeError) ? relativeError : null,
-    macsRatio: (first ?? entrant).session.cost.total.macs / macs,
+  };
+}
+
+/** Convolutions, linear layers and pools of a graph. */
+function graphLayers(graph: Graph): GraphLayer[] {
+  const costs = new Map(networkCost(graph).layers.map((layer) => [layer.name, layer]));
+  return graph.nodes.flatMap((node): GraphLayer[] => {
+    const { name, attrs } = node;
+    const cost = costs.get(name);
+    if (!cost || (cost.macs === 0 && !attrs.op.endsWith('-pool'))) return [];
+    return [
+      {
+        name,
+        op: attrs.op,
+        ...(cost.depth !== undefined && { depth: cost.depth }),
+        ...('kernelSize' in attrs && { kernelSize: attrs.kernelSize, stride: attrs.stride }),
+        inputShape: torchShape(inputShapes(graph, node)[0]),
+        outputShape: torchShape(cost.output),
+        macs: cost.macs,
+        params: cost.params,
+      },
+    ];
+  });
+}
+
+function torchShape({ n, c, h, w }: ImageShape): number[] {
+  return [n, c, h, w];
+}
+
+/** The same weights, and how long they have taken to make so far. */
+function timed(weights: Weights): { weights: Weights; spentMs(): number } {
+  let spentMs = 0;
+  return {
+    spentMs: () => spentMs,
+    weights: {
+      shapes: weights.shapes,
+      get(name) {
+        const start = performance.now();
+        const tensor = weights.get(name);
+        spentMs += performance.now() - start;
+        return tensor;
+      },
+    },
   };
 }

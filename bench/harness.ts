@@ -1,31 +1,28 @@
 /**
  * The benchmark: networks side by side on one adapter, on seeded weights, in a browser and in Node alike. In this
- * order: the adapter's limits, load, verify, then what the sections ask for. What fails verification is not timed.
+ * order: the adapter's limits, load, verify, other engines, then what the sections ask for. What fails verification is not
+ * timed.
  *
- * It prints nothing; `cli/commands/bench.ts` does.
+ * It prints nothing; `cli/commands/bench.ts` and the page do.
  */
 import { CompConvError, throwIfAborted } from '../src/errors.ts';
-import { nativeInputSize } from '../src/models/network.ts';
 import { openDevice, type AdapterDescription, type EngineDevice } from '../src/runtime/device.ts';
-import { describeEntrant, enter, sessionOptions, verify, VERIFY_TOLERANCE, type Entrant } from './entrant.ts';
+import type { Contestant } from './contestant.ts';
+import { describeEntrant, enter, isEntrant, sessionOptions, verify, type Absentee, type Entrant } from './entrant.ts';
 import { measureLayers } from './layers.ts';
 import { measureLimits } from './limits.ts';
 import type { BenchOptions } from './options.ts';
-import type { AdapterLimits, BenchReport, BenchResult, LayersReport, ReportOptions, ScalingReport } from './report.ts';
+import { PeerEntrants } from './peer-entrants.ts';
+import type { AdapterLimits, BenchReport, BenchResult, PeerResult, ReportOptions, Times } from './report.ts';
 import { measureScaling } from './scaling.ts';
 import { measureTimes } from './times.ts';
 
 export type { BenchNetwork, BenchOptions, BenchProgress, BenchSection } from './options.ts';
 export type { BenchReport, BenchResult, LoadTimes } from './report.ts';
 
-/** MACs per image up to which the reference's plain loops are worth the wait: ten seconds or so. */
-const VERIFY_MACS = 5e9;
-/** Larger networks are verified at this size: large enough for every architecture. */
-const VERIFY_SIZE = 64;
-
 /**
  * Measures the networks.
- * @throws invalid-argument for bad options; aborted; whatever `createSession` and `run` throw.
+ * @throws invalid-argument, invalid-graph for bad options; aborted; webgpu-unavailable, device-lost.
  */
 export async function runBenchmark(options: BenchOptions): Promise<BenchReport> {
   const asked = checkedOptions(options);
@@ -33,109 +30,117 @@ export async function runBenchmark(options: BenchOptions): Promise<BenchReport> 
   const { sections } = asked;
   let limits: AdapterLimits | undefined;
   let adapter: AdapterDescription | undefined;
-  if (sections.includes('adapter') || sections.includes('layers')) {
-    await withDevice(options, async (engine) => {
-      adapter = engine.adapter;
-      limits = await measureLimits(engine, options);
-    });
-  }
-  const report = (entrants: readonly Entrant[], networks: readonly BenchResult[]): BenchReport => ({
-    format: 1,
+  await withDevice(options, async (engine) => {
+    adapter = engine.adapter;
+    if (sections.includes('adapter') || sections.includes('layers')) limits = await measureLimits(engine, options);
+  });
+  const measured = sections.every((section) => section === 'adapter') ? { networks: [] } : await measureNetworks(asked, limits, options);
+  return {
+    format: 2,
     date,
-    adapter: adapter ?? entrants[0].session.adapter,
+    adapter: adapter!,
     versions: options.versions ?? {},
     options: asked,
     ...(limits && { limits }),
-    ...(entrants.length > 0 && {
-      inputShape: entrants[0].input.shape,
-      verifySize: verifySize(entrants, asked),
-      verifyTolerance: VERIFY_TOLERANCE[entrants[0].session.dtype],
-    }),
-    networks,
-  });
-  if (sections.every((section) => section === 'adapter')) return report([], []);
-  const entrants: Entrant[] = [];
-  try {
-    await loadAndVerify(entrants, asked, options);
-    return report(entrants, await measure(entrants, limits, asked, options));
-  } finally {
-    for (const { session } of entrants) session.dispose();
-  }
+    ...measured,
+  };
 }
 
 /** The options with their defaults. @throws invalid-argument */
 function checkedOptions(options: BenchOptions): ReportOptions {
-  const { networks, sections = ['times'], runs = 10, batch = 1, seed = 1, schedule = 'optimized', withoutPasses = [], dtype = 'f32' } = options;
-  if (networks.length === 0) throw new CompConvError('invalid-argument', 'benchmark: there is no network to measure');
-  if (sections.length === 0) throw new CompConvError('invalid-argument', 'benchmark: there is nothing to measure');
-  if (!(Number.isInteger(runs) && runs >= 1))
-    throw new CompConvError('invalid-argument', `benchmark: runs must be at least 1, got ${runs}`);
-  const size = options.size ?? nativeInputSize(networks[0].options.arch);
-  return { sections, networks, size, batch, runs, seed, schedule, withoutPasses, dtype, tuned: options.tuning !== undefined };
+  const { sections = ['times'], peers = [], size, runs = 10, batch = 1, seed = 1, schedule = 'optimized', withoutPasses = [], forcedPasses = [], dtype = 'f32' } = options;
+  const problem = (what: string) => new CompConvError('invalid-argument', `benchmark: ${what}`);
+  const labels = options.networks.map(({ label }) => label);
+  if (labels.length === 0) throw problem('there is no network to measure');
+  const twice = labels.find((label, i) => labels.indexOf(label) !== i);
+  if (twice !== undefined) throw problem(`two networks are called ${JSON.stringify(twice)}`);
+  const stray = options.networks.find(({ baseline }) => baseline !== undefined && !labels.includes(baseline));
+  if (stray) throw problem(`${stray.label} is to be compared with ${JSON.stringify(stray.baseline)}, which is not measured`);
+  if (sections.length === 0) throw problem('there is nothing to measure');
+  if (!(Number.isInteger(runs) && runs >= 1)) throw problem(`runs must be at least 1, got ${runs}`);
+  if (peers.length > 0 && !options.openPeer) throw problem('other engines run in a browser only');
+  if (peers.length > 0 && !sections.includes('times')) throw problem('other engines are measured with section times only');
+  const networks = options.networks.map((network) => ({ ...network, baseline: network.baseline ?? labels[0] }));
+  return {
+    sections,
+    networks,
+    peers,
+    ...(size !== undefined && { size }),
+    batch,
+    runs,
+    seed,
+    schedule,
+    withoutPasses,
+    forcedPasses,
+    dtype,
+    tuned: options.tuning !== undefined,
+  };
 }
 
-/** The size that is timed, if the reference can compute all networks at it within reason. */
-function verifySize(entrants: readonly Entrant[], { size, batch }: ReportOptions): number {
-  const largest = Math.max(...entrants.map(({ session }) => session.cost.total.macs / batch));
-  return largest <= VERIFY_MACS ? size : Math.min(size, VERIFY_SIZE);
-}
-
-/** Fills `entrants`, whose sessions are the caller's to dispose of even if this fails. */
-async function loadAndVerify(entrants: Entrant[], asked: ReportOptions, options: BenchOptions): Promise<void> {
-  const { signal, onProgress } = options;
-  for (const network of asked.networks) {
-    throwIfAborted(signal);
-    onProgress?.({ phase: 'load', label: network.label });
-    entrants.push(await enter(network, asked, options));
-  }
-  const size = verifySize(entrants, asked);
-  for (const entrant of entrants) {
-    throwIfAborted(signal);
-    onProgress?.({ phase: 'verify', label: entrant.label });
-    // The reference blocks: the progress gets a chance to be seen first.
-    await new Promise((resolve) => setTimeout(resolve));
-    await verify(entrant, size, asked.seed);
-  }
-}
-
-/** What the sections ask for, of every network that was verified. */
-async function measure(
-  entrants: readonly Entrant[],
+async function measureNetworks(
+  asked: ReportOptions,
   limits: AdapterLimits | undefined,
-  { sections, runs, seed }: ReportOptions,
   options: BenchOptions,
-): Promise<BenchResult[]> {
-  const verified = entrants.filter(({ problem }) => problem === undefined);
-  const times = sections.includes('times') ? await measureTimes(verified, runs, options) : undefined;
-  const layers = new Map<Entrant, LayersReport>();
-  const scaling = new Map<Entrant, ScalingReport>();
-  for (const entrant of verified) {
-    const { label, model, session } = entrant;
-    if (limits && sections.includes('layers')) {
-      const network = { label, plan: session.plan, weights: model.weights };
-      await withDevice(options, async (engine) => {
-        layers.set(entrant, await measureLayers(engine, network, limits, options));
-      });
+): Promise<{ networks: BenchResult[]; peers?: PeerResult[] }> {
+  const candidates: (Entrant | Absentee)[] = [];
+  const peers = new PeerEntrants();
+  try {
+    for (const network of asked.networks) {
+      throwIfAborted(options.signal);
+      candidates.push(await enter(network, asked, options));
     }
-    if (sections.includes('scaling')) scaling.set(entrant, await measureScaling(entrant, runs, seed, options));
+    const entrants = candidates.filter(isEntrant);
+    for (const entrant of entrants) {
+      throwIfAborted(options.signal);
+      options.onProgress?.({ phase: 'verify', label: entrant.label });
+      // The reference blocks: the progress gets a chance to be seen first.
+      await new Promise((resolve) => setTimeout(resolve));
+      await verify(entrant, asked.seed);
+    }
+    const verified = entrants.filter(({ problem }) => problem === undefined);
+    await peers.enter(asked.peers, verified, options);
+    const contestants = [...verified, ...peers.contestants];
+    const times = asked.sections.includes('times') ? await measureTimes(contestants, asked.runs, options) : new Map<Contestant, Times>();
+    const networks: BenchResult[] = [];
+    for (const candidate of candidates) networks.push(await result(candidate, candidates, times, { asked, limits, options }));
+    return { networks, ...(asked.peers.length > 0 && { peers: peers.results(times) }) };
+  } finally {
+    await peers.dispose();
+    for (const candidate of candidates) if (isEntrant(candidate)) candidate.session.dispose();
   }
-  const against = times?.get(entrants[0])?.latencyMs.median;
-  return entrants.map((entrant): BenchResult => {
-    const about = describeEntrant(entrant, entrants[0]);
-    const { problem, load } = entrant;
-    if (problem !== undefined) return { ...about, verified: false, problem };
-    const own = times?.get(entrant);
-    const isComparable = against !== undefined && entrants[0].problem === undefined;
-    return {
-      ...about,
-      verified: true,
-      load,
-      ...own,
-      ...(own && isComparable && { speedUp: against / own.latencyMs.median }),
-      ...(layers.has(entrant) && { layers: layers.get(entrant) }),
-      ...(scaling.has(entrant) && { scaling: scaling.get(entrant) }),
-    };
-  });
+}
+
+/** All about one network, with what the sections ask for beyond times. */
+async function result(
+  candidate: Entrant | Absentee,
+  candidates: readonly (Entrant | Absentee)[],
+  times: ReadonlyMap<Contestant, Times>,
+  { asked, limits, options }: { asked: ReportOptions; limits: AdapterLimits | undefined; options: BenchOptions },
+): Promise<BenchResult> {
+  const { network, problem } = candidate;
+  const baseline = candidates.find((other) => other.network.label === network.baseline)!;
+  const about = describeEntrant(candidate, baseline);
+  if (problem !== undefined || !isEntrant(candidate)) return { ...about, verified: false, problem };
+  const { label, model, session, load } = candidate;
+  const own = times.get(candidate);
+  const against = isEntrant(baseline) ? times.get(baseline) : undefined;
+  let layers: BenchResult['layers'];
+  if (limits && asked.sections.includes('layers')) {
+    const subject = { label, plan: session.plan, weights: model.weights };
+    await withDevice(options, async (engine) => {
+      layers = await measureLayers(engine, subject, limits, options);
+    });
+  }
+  const scaling = asked.sections.includes('scaling') && (await measureScaling(candidate, asked.runs, asked.seed, options));
+  return {
+    ...about,
+    verified: true,
+    load,
+    ...(own && { times: own }),
+    ...(own && against && { speedUp: against.latencyMs.median / own.latencyMs.median }),
+    ...(layers && { layers }),
+    ...(scaling && { scaling }),
+  };
 }
 
 /** A device of its own for `work`; sessions have theirs. */

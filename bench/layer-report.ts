@@ -12,13 +12,14 @@ export function layerResult(
   { repeats, timeMs, limits }: { readonly repeats: number; readonly timeMs: Summary; readonly limits: AdapterLimits },
 ): LayerResult {
   const dispatch = plan.dispatches[index];
-  const { label, kernel, macs } = dispatch;
+  const { label, layer, kernel, macs } = dispatch;
   const moved = dispatchBytes(plan, dispatch);
   const work = { macs, bytes: moved.bytes };
   const leastMs = rooflineMs(work, limits);
   return {
     index,
     label,
+    layer,
     kernel: kernel.name,
     macs,
     ...moved,

@@ -21,8 +21,8 @@ export interface BenchNetwork {
 export const sections = ['times', 'adapter', 'layers', 'scaling'] as const;
 export type BenchSection = (typeof sections)[number];
 
-/** `device` and `gpu` say what to run on; an `adapter` gives one device only, so that it serves one network or section only. */
-export interface BenchOptions extends DeviceOptions, Pick<ScheduleOptions, 'schedule' | 'withoutPasses' | 'dtype'> {
+/** `device` and `gpu` say what to run on; an adapter gives one device only, and here every network has its own. */
+export interface BenchOptions extends Omit<DeviceOptions, 'adapter'>, Pick<ScheduleOptions, 'schedule' | 'withoutPasses' | 'forcedPasses' | 'dtype'> {
   readonly networks: readonly BenchNetwork[];
   /** Other engines to measure on the same networks, with section `times`. Default none. */
   readonly peers?: readonly PeerName[];

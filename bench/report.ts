@@ -293,6 +293,7 @@ export interface ReportOptions {
   /** Whether kernels were taken that tuning had measured to be fastest. */
   readonly tuned: boolean;
   readonly withoutPasses: readonly string[];
+  readonly forcedPasses: readonly string[];
 }
 
 export interface BenchReport {

@@ -27,6 +27,7 @@ export interface BenchRequest {
   readonly dtype: Dtype;
   readonly schedule: ScheduleName;
   readonly withoutPasses: readonly PassName[];
+  readonly forcedPasses: readonly PassName[];
   readonly sections: readonly BenchSection[];
   readonly peers: readonly PeerName[];
   readonly seed: number;
@@ -40,6 +41,7 @@ export const DEFAULT_REQUEST: BenchRequest = {
   dtype: 'f32',
   schedule: 'optimized',
   withoutPasses: [],
+  forcedPasses: [],
   sections: ['times'],
   peers: [],
   seed: 1,
@@ -74,9 +76,8 @@ export function requestedNetworks({ networks, c0, depths, inner, shuffleGroups, 
 
 /** The request as the harness takes it. @throws invalid-argument, invalid-graph */
 export function requestedOptions(request: BenchRequest): BenchOptions {
-  const { size, batch, runs, dtype, schedule, withoutPasses, sections, peers, seed } = request;
-  const common = { batch, runs, dtype, schedule, withoutPasses, sections, peers, seed };
-  return { networks: requestedNetworks(request), ...common, ...(size !== undefined && { size }) };
+  const { networks: _, c0, depths, inner, shuffleGroups, classes, ...common } = request;
+  return { ...common, networks: requestedNetworks(request) };
 }
 
 /** The address's parameters of a request; what is as it would be anyway is left out. */
@@ -87,6 +88,14 @@ export function toSearchParams(request: BenchRequest): URLSearchParams {
     if (text !== undefined && text !== print(DEFAULT_REQUEST)) params.set(name, text);
   }
   return params;
+}
+
+/** Names of the parameters. */
+export type ParameterName = keyof typeof PARAMETERS;
+
+/** Reads one parameter. @param calledAs what to call it in messages. @throws invalid-argument */
+export function parseParameter(name: ParameterName, text: string, calledAs: string = name): Partial<BenchRequest> {
+  return PARAMETERS[name].parse(text, calledAs);
 }
 
 /** Reads an address's parameters; unknown ones are somebody else's. @throws invalid-argument naming the parameter and what it may be */
@@ -140,6 +149,10 @@ const PARAMETERS = {
   without: {
     parse: (text, name) => ({ withoutPasses: choices(text, name, passNames) }),
     print: ({ withoutPasses }) => withoutPasses.join(','),
+  },
+  force: {
+    parse: (text, name) => ({ forcedPasses: choices(text, name, passNames) }),
+    print: ({ forcedPasses }) => forcedPasses.join(','),
   },
   sections: {
     parse: (text, name) => ({ sections: choices(text, name, allSections, 1) }),

@@ -1,44 +1,14 @@
-/** Section `times`: whole inferences of the networks, warmed up, then in turns. */
+/** Section `times`: whole inferences of everything that takes part, warmed up, then in turns. */
 import { throwIfAborted } from '../src/errors.ts';
-import { VERIFY_TOLERANCE, type Entrant } from './entrant.ts';
+import type { Contestant } from './contestant.ts';
 import type { BenchOptions } from './options.ts';
-import type { BenchResult } from './report.ts';
+import type { Times } from './report.ts';
 import { isSteady, relativeL2, summarize } from './statistics.ts';
 
 const MAX_WARM_UP_RUNS = 5;
-
-type Times = Required<Pick<BenchResult, 'warmUpRuns' | 'latencyMs' | 'encodeMs'>> & Pick<BenchResult, 'gpuTimeMs'>;
-
-/** Times every network; one that gives another output than before gets a `problem`. */
-export async function measureTimes(
-  entrants: readonly Entrant[],
-  runs: number,
-  options: BenchOptions,
-): Promise<Map<Entrant, Times>> {
-  const lists = new Map(entrants.map((entrant) => [entrant, { latencyMs: [], encodeMs: [], gpuTimeMs: [] } as Measured]));
-  const warmUpRuns = new Map<Entrant, number>();
-  for (const entrant of entrants) warmUpRuns.set(entrant, await warmUp(entrant, options));
-  // In turns, so that whatever else the machine does hits all of them alike.
-  for (let run = 0; run < runs; run++) {
-    for (const [entrant, measured] of lists) {
-      throwIfAborted(options.signal);
-      options.onProgress?.({ phase: 'measure', label: entrant.label, done: run, total: runs });
-      await measure(entrant, measured);
-    }
-  }
-  return new Map(
-    [...lists].map(([entrant, { latencyMs, encodeMs, gpuTimeMs }]) => [
-      entrant,
-      {
-        warmUpRuns: warmUpRuns.get(entrant)!,
-        latencyMs: summarize(latencyMs),
-        // Fewer where the clock stood still in between.
-        ...(gpuTimeMs.length > 0 && { gpuTimeMs: summarize(gpuTimeMs) }),
-        encodeMs: summarize(encodeMs),
-      },
-    ]),
-  );
-}
+/** Whoever has taken this long in all has enough runs once there are a few: on a software adapter one may take ten seconds. */
+const ENOUGH_MS = 30_000;
+const FEWEST_RUNS = 3;
 
 /** Milliseconds of each run. */
 interface Measured {
@@ -47,14 +17,52 @@ interface Measured {
   readonly gpuTimeMs: number[];
 }
 
+/** Times whoever has no problem; who gives another output than before gets one, and no times. */
+export async function measureTimes(
+  contestants: readonly Contestant[],
+  runs: number,
+  options: BenchOptions,
+): Promise<Map<Contestant, Times>> {
+  const warmUpRuns = new Map<Contestant, number>();
+  for (const contestant of contestants) warmUpRuns.set(contestant, await warmUp(contestant, options));
+  const lists = new Map(contestants.map((contestant) => [contestant, { latencyMs: [], encodeMs: [], gpuTimeMs: [] } as Measured]));
+  // In turns, so that whatever else the machine does hits all of them alike.
+  for (let run = 0; run < runs; run++) {
+    for (const [contestant, measured] of lists) {
+      if (contestant.problem !== undefined || hasEnough(measured)) continue;
+      throwIfAborted(options.signal);
+      options.onProgress?.({ phase: 'measure', label: contestant.label, done: run, total: runs });
+      await measure(contestant, measured);
+    }
+  }
+  const finished = [...lists].filter(([{ problem }]) => problem === undefined);
+  return new Map(
+    finished.map(([contestant, { latencyMs, encodeMs, gpuTimeMs }]) => [
+      contestant,
+      {
+        warmUpRuns: warmUpRuns.get(contestant)!,
+        latencyMs: summarize(latencyMs),
+        latencySamplesMs: latencyMs,
+        // Fewer where the clock stood still in between.
+        ...(gpuTimeMs.length > 0 && { gpuTimeMs: summarize(gpuTimeMs) }),
+        ...(encodeMs.length > 0 && { encodeMs: summarize(encodeMs) }),
+      },
+    ]),
+  );
+}
+
+function hasEnough({ latencyMs }: Measured): boolean {
+  return latencyMs.length >= FEWEST_RUNS && latencyMs.reduce((sum, ms) => sum + ms, 0) > ENOUGH_MS;
+}
+
 /** Runs until two runs in a row take about as long, or a few times at most; gives how many runs that were. */
-async function warmUp({ label, session, input }: Entrant, { signal, onProgress }: BenchOptions): Promise<number> {
+async function warmUp(contestant: Contestant, { signal, onProgress }: BenchOptions): Promise<number> {
   let before: number | undefined;
   let done = 0;
-  while (done < MAX_WARM_UP_RUNS) {
+  while (done < MAX_WARM_UP_RUNS && contestant.problem === undefined) {
     throwIfAborted(signal);
-    onProgress?.({ phase: 'warm-up', label, done, total: MAX_WARM_UP_RUNS });
-    const { latencyMs } = await session.runTimed(input);
+    onProgress?.({ phase: 'warm-up', label: contestant.label, done, total: MAX_WARM_UP_RUNS });
+    const { latencyMs } = await contestant.run();
     done++;
     if (before !== undefined && isSteady(before, latencyMs)) break;
     before = latencyMs;
@@ -62,13 +70,14 @@ async function warmUp({ label, session, input }: Entrant, { signal, onProgress }
   return done;
 }
 
-async function measure(entrant: Entrant, measured: Measured): Promise<void> {
-  const { output, latencyMs, encodeMs, gpuTimeMs } = await entrant.session.runTimed(entrant.input);
+async function measure(contestant: Contestant, measured: Measured): Promise<void> {
+  const { output, latencyMs, encodeMs, gpuTimeMs } = await contestant.run();
   // A run that computes something else is no run: the time of a mistake is worth nothing.
-  if (!(relativeL2(output.data, entrant.firstOutput.data) <= VERIFY_TOLERANCE[entrant.session.dtype])) {
-    entrant.problem = 'a measured run gave another output than the first one';
+  if (!(relativeL2(output.data, contestant.firstOutput.data) <= contestant.tolerance)) {
+    contestant.problem = 'a measured run gave another output than the first one';
+    return;
   }
   measured.latencyMs.push(latencyMs);
-  measured.encodeMs.push(encodeMs);
+  if (encodeMs !== undefined) measured.encodeMs.push(encodeMs);
   if (gpuTimeMs !== undefined) measured.gpuTimeMs.push(gpuTimeMs);
 }

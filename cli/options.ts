@@ -63,14 +63,15 @@ export function addNetworkOptions(command: Command): Command {
     .option('--in-channels <n>', 'channels of the input', integer());
 }
 
-/** The options that CompConv itself has. */
-export function addCompressionOptions(command: Command): Command {
+/** `--c0`, and the options of CompConv. */
+function addCompressionOptions(command: Command): Command {
+  const c0 = 'CompConv of adaptive depth with this C_0: 32, 64, 128, …; larger is lighter compression';
+  return addModuleOptions(command.option('--c0 <n>', c0, positiveNumber));
+}
+
+/** The options that CompConv has beside `C_0`. */
+export function addModuleOptions(command: Command): Command {
   return command
-    .option(
-      '--c0 <n>',
-      'CompConv of adaptive depth with this C_0: 32, 64, 128, …; larger is lighter compression',
-      positiveNumber,
-    )
     .option(
       '--depths <file>',
       'CompConv with these depths: a JSON object, layer name to 0..3; other layers follow --c0, or stay plain',

@@ -1,22 +1,25 @@
 /** `compconv bench`: plain convolutions against CompConv. `bench/harness.ts` measures; here are the flags. */
 
-import type { Command } from 'commander';
-import { runBenchmark, type BenchNetwork, type BenchOptions, type BenchProgress, type BenchReport } from '../../bench/harness.ts';
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import { runBenchmark, type BenchProgress, type BenchReport } from '../../bench/harness.ts';
 import { sections, type BenchSection } from '../../bench/options.ts';
+import { peerNames } from '../../bench/peers/peer.ts';
+import { DEFAULT_REQUEST, parseParameter, requestedOptions, type BenchRequest, type ParameterName } from '../../bench/request.ts';
 import { CompConvError } from '../../src/errors.ts';
 import { prepareOut, writeReport } from '../bench-file.ts';
+import { runInPage } from '../bench-page.ts';
 import { benchText } from '../bench-text.ts';
+import { readDepths } from '../files.ts';
 import { openNodeGpu } from '../node-adapter.ts';
 import {
-  addCompressionOptions,
   addJsonOption,
-  addSizeOptions,
-  integer,
-  networkOptions,
-  seed,
+  addModuleOptions,
   addScheduleOption,
+  addSizeOptions,
   addTunedOptions,
+  integer,
   scheduleOptions,
+  seed,
   tuningOptions,
   type NetworkFlags,
   type ScheduleFlags,
@@ -27,79 +30,74 @@ import { print, printJson, ProgressLine } from '../report.ts';
 import { requireTuned } from '../tuning-file.ts';
 import { engineVersion, packageVersion } from '../versions.ts';
 
-export interface BenchFlags extends NetworkFlags, SizeFlags, ScheduleFlags, TunedFlags {
-  readonly arch: string;
+/** A part of the request, from the text of a flag. */
+type Part = Partial<BenchRequest>;
+
+export interface BenchFlags extends Omit<NetworkFlags, 'arch' | 'c0'>, SizeFlags, ScheduleFlags, TunedFlags {
+  readonly arch?: Part;
+  readonly c0?: Part;
+  readonly peers?: Part;
   readonly runs: number;
   readonly seed: number;
   readonly adapter?: boolean;
   readonly layers?: boolean;
   readonly scaling?: boolean;
   readonly all?: boolean;
+  readonly browser?: boolean;
   readonly json?: boolean;
   /** Path of a file or folder. */
   readonly out?: string;
 }
 
-const DEFAULT_C0 = 128;
-
 export function addBenchCommand(program: Command, signal: AbortSignal): void {
-  const command = program.command('bench').summary('time plain convolutions against CompConv');
-  addBenchOptions(command, (flags) => runBench(flags, signal));
-  addTunedOptions(command);
-}
-
-/** The command's options and texts, for the one in Node and the one that drives a browser. */
-export function addBenchOptions(command: Command, action: (flags: BenchFlags) => Promise<void>): void {
-  command.description(
-    'Times a network with plain convolutions against the same one with CompConv, on made-up weights: verifies both ' +
-      'against the CPU reference, warms up, measures them in turns. What fails verification shows no time. ' +
-      '--adapter, --layers and --scaling measure that instead; --all measures everything.',
-  );
-  command.option('--arch <name>', 'network', 'resnet50');
-  addCompressionOptions(command);
+  const command = program
+    .command('bench')
+    .summary('time plain convolutions against CompConv')
+    .description(
+      'Times networks with plain convolutions against the same ones with CompConv, on made-up weights: verifies all ' +
+        'against the CPU reference, warms up, measures them in turns. What fails verification shows no time. ' +
+        '--adapter, --layers and --scaling measure that instead; --all measures everything.',
+    )
+    .option('--arch <names>', 'networks, separated by commas (default: resnet50)', parameter('networks', '--arch'))
+    .option('--c0 <list>', 'C_0 of each CompConv twin, separated by commas (default: 128)', parameter('c0', '--c0'));
+  addModuleOptions(command);
   addSizeOptions(command)
-    .option('--runs <n>', 'measured runs of each network', integer(), 10)
-    .option('--seed <n>', 'seed of weights and input', seed, 1)
+    .option('--runs <n>', 'measured runs of each network', integer(), DEFAULT_REQUEST.runs)
+    .option('--seed <n>', 'seed of weights and input', seed, DEFAULT_REQUEST.seed)
     .option('--adapter', "the adapter's own limits: dispatch floor, f32 peak, copy bandwidth")
     .option('--layers', "each dispatch alone, against its roofline by the adapter's limits")
     .option('--scaling', 'time at twice the size and at eight times the batch')
-    .option('--all', 'times, adapter, layers and scaling');
-  addJsonOption(addScheduleOption(command)).option(
-    '--out <path>',
-    'write the JSON report to this file, or into this folder as <adapter>-<date>.json',
-  );
+    .option('--all', 'times, adapter, layers and scaling')
+    .option('--browser', 'measure on the benchmark page, in headless Chromium, instead of in Node')
+    .addOption(
+      new Option('--peers <list>', `other engines beside ours, on that page: ${peerNames.join(', ')}`).argParser(
+        parameter('peers', '--peers'),
+      ),
+    );
+  addTunedOptions(addJsonOption(addScheduleOption(command)));
+  command.option('--out <path>', 'write the JSON report to this file, or into this folder as <adapter>-<date>.json');
   command.addHelpText(
     'after',
-    `\nWithout --c0 and --depths, C_0 is ${DEFAULT_C0}. p90 is the smallest time that 90 % of the runs do not exceed.` +
-      '\nWhat is timed and how to read it: bench/README.md.' +
-      '\n\nExamples:\n  compconv bench\n  compconv bench --arch vgg16_bn --c0 64 --runs 20 --json' +
-      '\n  compconv bench --all --out reports/',
+    '\nWith --depths and no --c0, the layers that the file leaves out stay plain. p90 is the smallest time that 90 % of the' +
+      '\nruns do not exceed. What is timed and how to read it: bench/README.md.' +
+      '\n\nExamples:\n  compconv bench\n  compconv bench --arch resnet18,vgg16_bn --c0 64,128 --runs 20 --json' +
+      '\n  compconv bench --peers ort-web,ort-wasm,tfjs\n  compconv bench --all --out reports/',
   );
-  command.action(action);
+  command.action((flags: BenchFlags) => runBench(flags, signal));
 }
 
 async function runBench(flags: BenchFlags, signal: AbortSignal): Promise<void> {
   // Options first: a mistake in them is told before a GPU is looked for.
-  const options = await benchOptions(flags);
+  const request = await benchRequest(flags);
+  const inBrowser = flags.browser === true || request.peers.length > 0;
+  if (inBrowser && flags.tuned) throw new CompConvError('invalid-argument', '--tuned is for Node: a browser keeps its own tuning');
+  // Networks that cannot be made are told now, too.
+  const options = requestedOptions(request);
   if (flags.out !== undefined) await prepareOut(flags.out);
-  const { gpu, flags: dawnFlags } = await openNodeGpu();
-  const versions = {
-    engine: engineVersion,
-    node: process.version,
-    webgpu: packageVersion('webgpu') ?? 'unknown',
-    dawnFlags: dawnFlags.join(' '),
-  };
   const progress = new ProgressLine();
+  const watch = { signal, onProgress: (step: BenchProgress) => progress.update(progressText(step)) };
   try {
-    const report = await runBenchmark({
-      ...options,
-      ...tuningOptions(flags),
-      ...(flags.tuned && { onSession: requireTuned }),
-      gpu,
-      versions,
-      signal,
-      onProgress: (step) => progress.update(progressText(step)),
-    });
+    const report = inBrowser ? await runInPage(request, watch) : await runInNode(flags, { ...options, ...watch });
     progress.clear();
     await reportBench(report, flags);
   } finally {
@@ -107,46 +105,63 @@ async function runBench(flags: BenchFlags, signal: AbortSignal): Promise<void> {
   }
 }
 
-/** The plain network and its CompConv twin. @throws io, invalid-file */
-export async function benchOptions(flags: BenchFlags): Promise<BenchOptions> {
-  const { c0, depths, inner, shuffleGroups, ...plain } = await networkOptions(flags);
-  const compression = {
-    ...(c0 === undefined && depths === undefined
-      ? { c0: DEFAULT_C0 }
-      : { ...(c0 !== undefined && { c0 }), ...(depths && { depths }) }),
+async function runInNode(flags: BenchFlags, options: Parameters<typeof runBenchmark>[0]): Promise<BenchReport> {
+  const { gpu, flags: dawnFlags } = await openNodeGpu();
+  const versions = {
+    engine: engineVersion,
+    node: process.version,
+    webgpu: packageVersion('webgpu') ?? 'unknown',
+    dawnFlags: dawnFlags.join(' '),
+  };
+  return runBenchmark({ ...options, ...tuningOptions(flags), ...(flags.tuned && { onSession: requireTuned }), gpu, versions });
+}
+
+/** What the flags ask for. @throws io, invalid-file for the file of depths */
+export async function benchRequest(flags: BenchFlags): Promise<BenchRequest> {
+  const { depths: path, inner, shuffleGroups, classes, size, batch, runs } = flags;
+  const depths = path === undefined ? undefined : await readDepths(path);
+  return {
+    ...DEFAULT_REQUEST,
+    ...(depths && { c0: [], depths }),
+    ...flags.arch,
+    ...flags.c0,
+    ...flags.peers,
     ...(inner && { inner }),
     ...(shuffleGroups !== undefined && { shuffleGroups }),
-  };
-  const network = { ...plain, arch: flags.arch };
-  const networks: BenchNetwork[] = [
-    { label: 'plain', options: network },
-    { label: `CompConv${compression.c0 ?? ''}`, options: { ...network, ...compression } },
-  ];
-  const { size, batch, runs, seed: seedValue } = flags;
-  return {
-    networks,
-    runs,
-    seed: seedValue,
+    ...(classes !== undefined && { classes }),
     ...(size !== undefined && { size }),
     ...(batch !== undefined && { batch }),
     ...scheduleOptions(flags),
-    ...(sectionsOf(flags) && { sections: sectionsOf(flags) }),
+    runs,
+    seed: flags.seed,
+    sections: sectionsOf(flags),
   };
 }
 
-/** What to measure; undefined for the default. */
-function sectionsOf({ all, adapter, layers, scaling }: BenchFlags): readonly BenchSection[] | undefined {
+function sectionsOf({ all, adapter, layers, scaling, peers }: BenchFlags): readonly BenchSection[] {
   if (all) return sections;
-  const chosen = sections.filter((section) => ({ times: false, adapter, layers, scaling })[section]);
-  return chosen.length > 0 ? chosen : undefined;
+  const isChosen = { times: (peers?.peers?.length ?? 0) > 0, adapter, layers, scaling };
+  const chosen = sections.filter((section) => isChosen[section]);
+  return chosen.length > 0 ? chosen : DEFAULT_REQUEST.sections;
 }
 
-export function progressText({ phase, label, done, total }: BenchProgress): string {
-  return `${phase} ${label}${total === undefined ? '' : ` ${done! + 1}/${total}`}`;
+/** Parser of a flag that is a parameter of the page's address as well. */
+function parameter(name: ParameterName, flag: string): (text: string) => Part {
+  return (text) => {
+    try {
+      return parseParameter(name, text, flag);
+    } catch (error) {
+      throw new InvalidArgumentError((error as Error).message);
+    }
+  };
+}
+
+function progressText({ phase, label, done, total }: BenchProgress): string {
+  return `${phase} ${label}${done === undefined || total === undefined ? '' : ` ${Math.min(done + 1, total)}/${total}`}`;
 }
 
 /** Prints the report and writes it to where it should go. @throws io; internal if a network was not verified */
-export async function reportBench(report: BenchReport, { json, out }: Pick<BenchFlags, 'json' | 'out'>): Promise<void> {
+async function reportBench(report: BenchReport, { json, out }: Pick<BenchFlags, 'json' | 'out'>): Promise<void> {
   if (json) printJson(report);
   else print(...benchText(report));
   if (out !== undefined) {
@@ -155,9 +170,6 @@ export async function reportBench(report: BenchReport, { json, out }: Pick<Bench
   }
   const wrong = report.networks.filter(({ verified }) => !verified);
   if (wrong.length > 0) {
-    throw new CompConvError(
-      'internal',
-      `verification failed: ${wrong.map(({ label, problem }) => `${label}: ${problem}`).join('; ')}`,
-    );
+    throw new CompConvError('internal', `no times of ${wrong.map(({ label, problem }) => `${label}: ${problem}`).join('; ')}`);
   }
 }

@@ -7,7 +7,7 @@ import { LANES, channelVectors } from '../tensor/channel-layout.ts';
 import type { ImageShape } from '../tensor/image-shape.ts';
 import { affineEpilogue, residualOverride, residualRef } from './epilogue.ts';
 import type { FusedOp, JoinAttrs } from './fused-op.ts';
-import { linearWorkgroups, type Dispatch, type Kernel, type Lowered, type Surroundings } from './kernel.ts';
+import { linearWorkgroups, type KernelCall, type Kernel, type Lowered, type Surroundings } from './kernel.ts';
 
 const MAX_INPUTS = 4;
 
@@ -33,7 +33,7 @@ export function lowerChannelConcat(op: FusedOp<JoinAttrs>, around: Surroundings)
   let end = 0;
   const ends = slots.map((i) => [`end${i}`, (end += widths[i] ?? 0)]);
   const vectors = slots.map((i) => [`vectors${i}`, channelVectors(op.inputShapes[i]?.c ?? 0)]);
-  const dispatch: Dispatch = {
+  const dispatch: KernelCall = {
     label: op.name,
     kernel: channelConcatKernel,
     overrides: {

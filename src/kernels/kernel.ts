@@ -48,7 +48,7 @@ export function uniformStructs({ sizes, stores }: Kernel): readonly (readonly st
 export type BufferRef = { readonly value: string } | { readonly constant: string } | { readonly unused: true };
 
 /** One kernel call. */
-export interface Dispatch {
+export interface KernelCall {
   /** The value it computes, or helps to compute. */
   readonly label: string;
   readonly kernel: Kernel;
@@ -65,6 +65,12 @@ export interface Dispatch {
   readonly macs: number;
 }
 
+/** A kernel call in a plan. */
+export interface Dispatch extends KernelCall {
+  /** The node of the graph that it carries out, or helps to: a CompConv's are all of its own, whatever became of it. */
+  readonly layer: string;
+}
+
 /** Kernels that can do the same work. */
 export interface Choice {
   /** Tells work apart that takes different time: shapes, stores. */
@@ -74,7 +80,7 @@ export interface Choice {
 }
 
 /** Names of the values that a dispatch reads and writes. */
-export function valuesOf({ kernel, buffers }: Dispatch): { read: string[]; written: string[] } {
+export function valuesOf({ kernel, buffers }: KernelCall): { read: string[]; written: string[] } {
   const names = (refs: readonly BufferRef[]) => refs.flatMap((ref) => ('value' in ref ? [ref.value] : []));
   const firstWritten = buffers.length - kernel.written;
   return { read: names(buffers.slice(0, firstWritten)), written: names(buffers.slice(firstWritten)) };
@@ -82,7 +88,7 @@ export function valuesOf({ kernel, buffers }: Dispatch): { read: string[]; writt
 
 /** What lowering an op gives: dispatches in order, the constants they bind, and values of its own in between. */
 export interface Lowered {
-  readonly dispatches: readonly Dispatch[];
+  readonly dispatches: readonly KernelCall[];
   readonly constants: readonly Constant[];
   readonly temporaries?: ReadonlyMap<string, ImageShape>;
 }

@@ -11,7 +11,7 @@ import { affineParams, evaluateAffine } from './affine.ts';
 import { biasConstant, packRows, type Constant } from './constants.ts';
 import { residualOverride, residualRef } from './epilogue.ts';
 import type { FusedOp } from './fused-op.ts';
-import type { Dispatch, Kernel, Lowered, Surroundings } from './kernel.ts';
+import type { KernelCall, Kernel, Lowered, Surroundings } from './kernel.ts';
 
 /** Output vec4s of one workgroup. */
 const WORKGROUP_VECTORS = 8;
@@ -43,7 +43,7 @@ export function lowerLinear(op: FusedOp<LinearAttrs>, around: Surroundings): Low
   const ranges = Math.ceil(outVectors / maxRange);
   const rangeSize = Math.ceil(outVectors / ranges);
   const constants: Constant[] = [];
-  const dispatches: Dispatch[] = [];
+  const dispatches: KernelCall[] = [];
   for (let firstVector = 0; firstVector < outVectors; firstVector += rangeSize) {
     const rangeVectors = Math.min(rangeSize, outVectors - firstVector);
     const weights = weightConstant(op, layout, dtype, firstVector, rangeVectors);

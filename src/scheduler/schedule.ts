@@ -2,7 +2,7 @@
  * From a graph to a plan: the passes, in order. The schedule `reference` is every CompConv as its recursive
  * sub-dispatches, nothing fused but epilogues; `optimized` adds the passes that buy time.
  */
-import { CompConvError } from '../errors.ts';
+import { CompConvError, invariant } from '../errors.ts';
 import type { Dtype } from '../tensor/dtype.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Constant } from '../kernels/constants.ts';
@@ -81,7 +81,8 @@ export function schedule(graph: Graph, limits: ScheduleLimits = DEFAULT_LIMITS, 
   for (const op of program.ops) {
     if (!op.stores || op.stores.some(({ value }) => value === op.name)) shapes.set(op.name, op.output);
     const lowered = lower(op, around);
-    dispatches.push(...lowered.dispatches);
+    const layer = layerOf(graph, op.source);
+    dispatches.push(...lowered.dispatches.map((call) => ({ ...call, layer })));
     for (const constant of lowered.constants) constants.set(constant.key, constant);
     for (const [temporary, shape] of lowered.temporaries ?? []) shapes.set(temporary, shape);
   }
@@ -105,6 +106,14 @@ export function schedule(graph: Graph, limits: ScheduleLimits = DEFAULT_LIMITS, 
   };
   checkLimits(plan, limits);
   return plan;
+}
+
+/** The node of a graph that an op of its program comes from: parts of a CompConv carry its name in front of their own. */
+function layerOf({ shapes }: Graph, source: string): string {
+  for (let name = source; ; name = name.slice(0, name.lastIndexOf('.'))) {
+    if (shapes.has(name)) return name;
+    invariant(name.includes('.'), `${source} comes from no node of the graph`);
+  }
 }
 
 /** @param forms gets what passes choose */

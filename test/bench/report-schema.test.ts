@@ -11,13 +11,13 @@ test('a report fits', () => {
 test('what does not fit is named', () => {
   const [network] = REPORT.networks;
   const { macs: _, ...withoutMacs } = network;
-  const networks = [withoutMacs, { ...network, moves: -1, more: 1 }];
-  expect(reportProblems({ ...REPORT, format: 2, date: 'today', networks })).toEqual([
-    '$.format: is not 1',
+  const networks = [withoutMacs, { ...network, verifySize: 0, more: 1 }];
+  expect(reportProblems({ ...REPORT, format: 1, date: 'today', networks })).toEqual([
+    '$.format: is not 2',
     '$.date: does not match ^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z$',
     '$.networks[0]: lacks macs',
     '$.networks[1]: has more too',
-    '$.networks[1].moves: -1 is too small',
+    '$.networks[1].verifySize: 0 is too small',
   ]);
   expect(reportProblems({ ...REPORT, networks: [{ ...network, macsRatio: NaN, label: 3 }] })).toEqual([
     '$.networks[0].label: is no string',

@@ -14,7 +14,7 @@ describe('an address', () => {
   test('says all there is to say', () => {
     const address =
       'networks=resnet18,vgg16_bn&c0=64,128&depths={"conv1":0}&inner=bn-relu&groups=4&classes=10&size=97&batch=2&runs=3' +
-      '&dtype=f16&schedule=reference&without=free-slices&sections=times,layers&peers=ort-web,tfjs&seed=7&autostart&other=1';
+      '&dtype=f16&schedule=reference&without=free-slices&force=fuse-tails&sections=times,layers&peers=ort-web,tfjs&seed=7&autostart&other=1';
     expect(read(address)).toEqual({
       networks: ['resnet18', 'vgg16_bn'],
       c0: [64, 128],
@@ -28,6 +28,7 @@ describe('an address', () => {
       dtype: 'f16',
       schedule: 'reference',
       withoutPasses: ['free-slices'],
+      forcedPasses: ['fuse-tails'],
       sections: ['times', 'layers'],
       peers: ['ort-web', 'tfjs'],
       seed: 7,
@@ -77,11 +78,12 @@ describe('an address', () => {
         dtype: fc.constantFrom('f32' as const, 'f16' as const),
         schedule: fc.constantFrom('reference' as const, 'optimized' as const),
         withoutPasses: some(passNames),
+        forcedPasses: some(passNames),
         sections: some(sections, 1),
         peers: some(peerNames),
         seed: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
       },
-      { requiredKeys: ['networks', 'c0', 'batch', 'runs', 'dtype', 'schedule', 'withoutPasses', 'sections', 'peers', 'seed'] },
+      { requiredKeys: ['networks', 'c0', 'batch', 'runs', 'dtype', 'schedule', 'withoutPasses', 'forcedPasses', 'sections', 'peers', 'seed'] },
     );
     fc.assert(fc.property(request, (value) => void expect(read(toSearchParams(value as BenchRequest).toString())).toEqual(value)));
   });

@@ -43,6 +43,7 @@ test('layers: longest first, sums by kernel', () => {
   const layer = (index: number, kernel: string, ms: number, macs: number): LayerResult => ({
     index,
     label: `op ${index}`,
+    layer: 'op',
     kernel,
     macs,
     readBytes: 10,

@@ -299,27 +299,32 @@ describe('bench', () => {
     const report = await json(...TINY);
     const [plain, compact] = report['networks'] as Record<string, any>[];
     expect(reportProblems(report)).toEqual([]);
-    expect(report).toMatchObject({
-      inputShape: [1, 1, 16, 16],
-      options: { runs: 2, seed: 1, size: 16, sections: ['times'] },
-      verifySize: 16,
-    });
+    expect(report).toMatchObject({ options: { runs: 2, seed: 1, size: 16, sections: ['times'], peers: [] } });
+    expect(report).not.toHaveProperty('peers');
     expect(report['versions']).toMatchObject({
       engine: '0.1.0',
       node: process.version,
       webgpu: expect.stringMatching(/^\d+\.\d+/) as string,
     });
     for (const network of [plain, compact]) {
-      expect(network).toMatchObject({ verified: true, latencyMs: { n: 2 }, encodeMs: { n: 2 }, moves: 0 });
-      expect(network['encodeMs'].median).toBeLessThan(network['latencyMs'].median);
-      expect(network['activationRatio']).toBe(network['activationBytes'] / network['activationLowerBoundBytes']);
+      expect(network).toMatchObject({ verified: true, baseline: plain['label'], inputShape: [1, 1, 16, 16], verifySize: 16 });
+      const { times, plan, load } = network;
+      expect(times).toMatchObject({ latencyMs: { n: 2 }, encodeMs: { n: 2 } });
+      expect(Math.min(...(times.latencySamplesMs as number[]))).toBe(times.latencyMs.min);
+      expect(times.encodeMs.median).toBeLessThan(times.latencyMs.median);
+      expect(plan.moves).toBe(0);
+      expect(plan.activationRatio).toBe(plan.activationBytes / plan.activationLowerBoundBytes);
+      expect(load.weightsMs).toBeGreaterThan(0);
+      expect(load.weightsMs).toBeLessThan(load.uploadMs);
       expect(network).not.toHaveProperty('layers');
       expect(network['relativeError']).toBeLessThan(1e-5);
-      expect(network['latencyMs'].min).toBeGreaterThan(0);
-      expect(network['load'].totalMs).toBeGreaterThan(network['load'].firstRunMs);
+      expect(times.latencyMs.min).toBeGreaterThan(0);
+      expect(load.totalMs).toBeGreaterThan(load.firstRunMs);
     }
     expect(compact['macsRatio']).toBe(plain['macs'] / compact['macs']);
-    expect(compact['speedUp']).toBe(plain['latencyMs'].median / compact['latencyMs'].median);
+    expect(compact['speedUp']).toBe(plain['times'].latencyMs.median / compact['times'].latencyMs.median);
+    const macs = (compact['graphLayers'] as Record<string, any>[]).map((layer) => layer['macs'] as number);
+    expect(macs.reduce((sum, value) => sum + value, 0)).toBe(compact['macs']);
   });
 
   test('everything, as text and as a file in a folder', async () => {
@@ -334,7 +339,10 @@ describe('bench', () => {
     const report = JSON.parse(await readFile(join(out, name), 'utf8')) as BenchReport;
     expect(reportProblems(report)).toEqual([]);
     expect(report.options.withoutPasses).toEqual(['merge-grows']);
-    for (const { layers, scaling, dispatches, macs } of report.networks) {
+    for (const { layers, scaling, plan, macs, graphLayers } of report.networks) {
+      const { dispatches } = plan!;
+      const names = graphLayers.map(({ name }) => name);
+      expect(layers!.dispatches.every(({ layer }) => names.includes(layer))).toBe(true);
       expect(layers!.dispatches).toHaveLength(dispatches);
       expect(layers!.dispatches.reduce((sum, layer) => sum + layer.macs, 0)).toBe(macs);
       expect(layers!.kernels.reduce((sum, kernel) => sum + kernel.dispatches, 0)).toBe(dispatches);

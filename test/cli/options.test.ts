@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { benchOptions } from '../../cli/commands/bench.ts';
+import { benchRequest } from '../../cli/commands/bench.ts';
+import { DEFAULT_REQUEST } from '../../bench/request.ts';
 import { exitStatus, failureLine, oneLine } from '../../cli/failure.ts';
 import {
   addNetworkOptions,
@@ -110,22 +111,26 @@ describe('network options', () => {
     await expect(networkOptions({ depths: join(folder, 'none.json') })).rejects.toMatchObject({ code: 'io' });
   });
 
-  test('bench: plain against CompConv128, unless told otherwise', async () => {
-    const base = { arch: 'resnet18', runs: 3, seed: 7 };
-    const { networks, ...rest } = await benchOptions({ ...base, size: 64 });
-    expect(networks).toEqual([
-      { label: 'plain', options: { arch: 'resnet18' } },
-      { label: 'CompConv128', options: { arch: 'resnet18', c0: 128 } },
-    ]);
-    expect(rest).toEqual({ runs: 3, seed: 7, size: 64 });
-    expect(await benchOptions({ ...base, layers: true, adapter: true })).toMatchObject({ sections: ['adapter', 'layers'] });
-    expect(await benchOptions({ ...base, all: true })).toMatchObject({ sections: ['times', 'adapter', 'layers', 'scaling'] });
+  test('bench: the request of the page, from flags', async () => {
+    const base = { runs: 3, seed: 7 };
+    expect(await benchRequest({ ...base, size: 64 })).toEqual({ ...DEFAULT_REQUEST, ...base, size: 64 });
+    const sectionsOf = async (flags: object) => (await benchRequest({ ...base, ...flags })).sections;
+    expect(await sectionsOf({ layers: true, adapter: true })).toEqual(['adapter', 'layers']);
+    expect(await sectionsOf({ layers: true, peers: { peers: ['tfjs'] } })).toEqual(['times', 'layers']);
+    expect(await sectionsOf({ all: true })).toEqual(['times', 'adapter', 'layers', 'scaling']);
     const depths = await file('depths.json', '{"conv1": 1}');
-    const given = await benchOptions({ ...base, depths, classes: 5, inner: 'bn-relu' });
-    expect(given.networks.map(({ options }) => options)).toEqual([
-      { arch: 'resnet18', classes: 5 },
-      { arch: 'resnet18', classes: 5, depths: { conv1: 1 }, inner: 'bn-relu' },
-    ]);
+    const given = { depths, classes: 5, inner: 'bn-relu', without: ['free-slices'], arch: { networks: ['resnet18'] } } as const;
+    expect(await benchRequest({ ...base, ...given })).toEqual({
+      ...DEFAULT_REQUEST,
+      ...base,
+      networks: ['resnet18'],
+      c0: [],
+      depths: { conv1: 1 },
+      classes: 5,
+      inner: 'bn-relu',
+      withoutPasses: ['free-slices'],
+    });
+    expect(await benchRequest({ ...base, depths, c0: { c0: [64] } })).toMatchObject({ c0: [64], depths: { conv1: 1 } });
   });
 });
 

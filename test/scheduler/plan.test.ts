@@ -1,6 +1,7 @@
 /** Plans as text and as data: the printed plan of one CompConv at each depth, fusion, memory, limits. */
 import { describe, expect, test } from 'vitest';
 import { GraphBuilder } from '../../src/graph/builder.ts';
+import { networkCost } from '../../src/graph/cost.ts';
 import { defineGraph, type Graph } from '../../src/graph/graph.ts';
 import { compress } from '../../src/models/compress.ts';
 import { createNetwork } from '../../src/models/network.ts';
@@ -72,6 +73,25 @@ describe('epilogues', () => {
     const g = new GraphBuilder();
     g.batchNorm('bn', g.relu('relu', g.conv2d('conv', g.input({ n: 1, h: 4, w: 4, c: 4 }), 4, { kernelSize: 1 })));
     expect(kernelsOf(g.build('relu-bn'))).toEqual(['conv2d-8x4', 'pointwise']);
+  });
+});
+
+describe.each(schedules)('layers of dispatches, schedule %s', (name) => {
+  test.each([
+    { arch: 'resnet50', c0: 64 },
+    { arch: 'resnet18', c0: 32, inner: 'bn-relu' as const },
+    { arch: 'vgg11', c0: 64 },
+  ])('%o', (options) => {
+    const graph = createNetwork(options, { height: 64 });
+    const plan = schedule(graph, LARGE_LIMITS, { schedule: name });
+    const macs = new Map<string, number>();
+    for (const { layer, macs: own } of plan.dispatches) macs.set(layer, (macs.get(layer) ?? 0) + own);
+    for (const { name: layer, macs: own, op } of networkCost(graph).layers) {
+      // Tails that became scales cost nothing, merged matrices something else.
+      if (name === 'reference' || op !== 'comp-conv') expect(macs.get(layer) ?? 0, layer).toBe(own);
+      else expect(macs.get(layer), layer).toBeGreaterThan(0);
+    }
+    expect([...macs.keys()].every((layer) => graph.shapes.has(layer))).toBe(true);
   });
 });
 
