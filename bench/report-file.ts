@@ -38,9 +38,3 @@ function strayLabels({ networks, peers = [] }: BenchReport): string[] {
   const strays = [...networks.map(({ baseline }) => baseline), ...peers.map(({ label }) => label)].filter((label) => !labels.has(label));
   return strays.map((label) => `$: names a network ${JSON.stringify(label)} that is not there`);
 }
-
-/** `nvidia-h100-2026-11-24.json` without its ending. */
-export function reportFileName({ adapter, date }: BenchReport): string {
-  const slug = adapter.name.toLowerCase().replace(/[^a-z0-9]+/g, '-').replace(/^-+|-+$/g, '');
-  return `compconv-${slug || 'adapter'}-${date.slice(0, 10)}`;
-}
