@@ -70,7 +70,7 @@ function describeFailure({ label, plan, problem = 'nobody knows why', relativeEr
     headline: `${label} computes something else here, so no time is shown`,
     detail: isOff
       ? `Its logits at ${verifySize}×${verifySize} are off by ${formatError(relativeError)} (relative L2 against the CPU reference); ` +
-        `${formatError(verifyTolerance)} is allowed. What computes something else is not faster or slower, it is wrong.`
+        `${verifyTolerance.toExponential(0)} is allowed. What computes something else is not faster or slower, it is wrong.`
       : sentence(problem),
   };
 }
@@ -117,8 +117,9 @@ export function describePeers(report: BenchReport): string[] {
     const title = (best[0] ?? own[0]).engine;
     const failed = [...new Set(own.filter(({ times }) => !times).map(({ label }) => label))].filter((label) => !best.some((row) => row.label === label));
     const parts = best.map((row) => `${formatMs(row.times!.latencyMs.median)} for ${row.label} (${describeAgainstOurs(row)})`);
-    const times = parts.length > 0 ? `${title} takes ${parts.join(', ')}, each in its best setting.` : '';
-    return [times, failed.length > 0 ? `${title} has no time for ${failed.join(', ')}.` : ''].filter(Boolean).join(' ');
+    const none = failed.length > 0 ? `no time for ${failed.join(', ')}` : '';
+    if (parts.length === 0) return `${title} has ${none}.`;
+    return `${title} takes ${parts.join(', ')}, ${parts.length > 1 ? 'each ' : ''}in its best setting${none && `; there is ${none}`}.`;
   });
 }
 

@@ -1,6 +1,5 @@
 /** Two reports side by side, A against B: medians, ratios, and what else differs between them. */
 import { byId, element } from '../../src/page/dom.ts';
-import { formatMs } from '../../src/page/format.ts';
 import type { BenchReport } from '../report.ts';
 import { compareReports, type ComparedRow } from '../report-comparison.ts';
 import type { ReportRow } from '../report-rows.ts';

@@ -1,8 +1,8 @@
 /** Plain layer against its CompConv: a chart of one measure, and the table of all of them, which can be sorted. */
 import type { Markish } from '@observablehq/plot';
 import { element } from '../../src/page/dom.ts';
-import { formatBytes, formatCount, formatDigits, formatLarge, formatMs } from '../../src/page/format.ts';
-import { pairLayers, type LayerPair, type LayerSide } from '../layer-pairs.ts';
+import { formatBytes, formatCount, formatLarge, formatMs } from '../../src/page/format.ts';
+import { pairLayers, type LayerPair, type LayerSide, type MeasuredLayer } from '../layer-pairs.ts';
 import type { BenchReport, BenchResult, GraphLayer } from '../report.ts';
 import { layersCsv } from '../report-csv.ts';
 import { figure, type Chart } from './chart.ts';
@@ -94,7 +94,7 @@ function layerChart({ title, unit, of, format }: Measure, pairs: readonly LayerP
     isTall: true,
     options: (plot) => ({
       height: bars.length * ROW_HEIGHT + 44,
-      marginLeft: Math.max(...bars.map(({ name }) => name.length)) * 6.4 + 8,
+      marginLeft: Math.max(...bars.map(({ name }) => name.length)) * 7.2 + 8,
       marginRight: 16,
       marginTop: 36,
       marginBottom: 8,
@@ -111,35 +111,34 @@ function layerChart({ title, unit, of, format }: Measure, pairs: readonly LayerP
 function layerColumns(isPaired: boolean, isMeasured: boolean): Column<LayerPair>[] {
   return [
     { key: 'layer', title: 'Layer', value: ({ name }) => name },
-    { key: 'kind', title: 'Kind', value: ({ layer, own }) => layer && describeKind(layer, own?.depth) },
-    { key: 'shape', title: 'Shape, C×H×W', value: ({ layer }) => layer && `${imageOf(layer.inputShape)} → ${imageOf(layer.outputShape)}` },
-    { key: 'depth', title: 'Depth', hint: 'How often the CompConv divides its channels', value: ({ own }) => own?.depth },
-    ...(isPaired ? sideColumns('plain', 'Plain', ({ plain }) => plain, isMeasured) : []),
-    ...sideColumns('own', isPaired ? 'With CompConv' : 'This network', ({ own }) => own, isMeasured),
     ...(isPaired && isMeasured
       ? [{ key: 'speed-up', title: 'Speed-up', hint: 'Plain time divided by the time with CompConv', value: ({ speedUp }: LayerPair) => speedUp, show: shown.ratio }]
       : []),
     ...(isPaired ? [{ key: 'macs-ratio', title: 'MACs saved', hint: 'Plain MACs divided by those with CompConv', value: macsRatio, show: shown.ratio }] : []),
+    { key: 'depth', title: 'Depth', hint: 'How often the CompConv divides its channels', value: ({ own }) => own?.depth },
+    { key: 'kind', title: 'Kind', value: ({ layer, own }) => layer && describeKind(layer, own?.depth) },
+    { key: 'shape', title: 'Shape, C×H×W', value: ({ layer }) => layer && `${imageOf(layer.inputShape)} → ${imageOf(layer.outputShape)}` },
+    ...(isPaired ? sideColumns('plain', 'Plain', ({ plain }) => plain) : []),
+    ...sideColumns('own', isPaired ? 'With CompConv' : 'This network', ({ own }) => own),
   ];
 }
 
-function sideColumns(prefix: string, group: string, side: (pair: LayerPair) => LayerSide | undefined, isMeasured: boolean): Column<LayerPair>[] {
-  const measured = (of: (measured: NonNullable<LayerSide['measured']>) => number | string) => (pair: LayerPair) => {
+/** Without measurements, those columns have no value and so are left out. */
+function sideColumns(prefix: string, group: string, side: (pair: LayerPair) => LayerSide | undefined): Column<LayerPair>[] {
+  const measured = (of: (measured: MeasuredLayer) => number | string) => (pair: LayerPair) => {
     const found = side(pair)?.measured;
     return found && of(found);
   };
-  const columns: Column<LayerPair>[] = [{ key: 'macs', title: 'MACs', value: (pair) => side(pair)?.macs, show: shown.large }];
-  if (isMeasured) {
-    columns.push(
-      { key: 'time', title: 'GPU time', hint: 'Sum of its dispatches’ medians, each alone', value: measured(({ timeMs }) => timeMs), show: shown.ms },
-      { key: 'bytes', title: 'Bytes', hint: 'That its dispatches cannot do without, each once', value: measured(({ bytes }) => bytes), show: shown.bytes },
-      { key: 'gflops', title: 'GFLOP/s', value: measured(({ gflopPerS }) => gflopPerS), show: shown.digits },
-      { key: 'gbs', title: 'GB/s', value: measured(({ gbPerS }) => gbPerS), show: shown.digits },
-      { key: 'roofline', title: 'of roofline', hint: 'The least time that this adapter allows, divided by the time taken', value: measured(({ rooflineShare }) => rooflineShare), show: (value) => `${Math.round(Number(value) * 100)}\u00a0%` },
-      { key: 'dispatches', title: 'Dispatches', value: measured(({ dispatches }) => dispatches) },
-      { key: 'kernels', title: 'Kernels', value: measured(({ kernels }) => [...kernels].map(([name, count]) => (count > 1 ? `${count} × ${name}` : name)).join(', ')) },
-    );
-  }
+  const columns: Column<LayerPair>[] = [
+    { key: 'time', title: 'GPU time', hint: 'Sum of its dispatches’ medians, each alone', value: measured(({ timeMs }) => timeMs), show: shown.ms },
+    { key: 'macs', title: 'MACs', value: (pair) => side(pair)?.macs, show: shown.large },
+    { key: 'bytes', title: 'Bytes', hint: 'That its dispatches cannot do without, each once', value: measured(({ bytes }) => bytes), show: shown.bytes },
+    { key: 'gflops', title: 'GFLOP/s', value: measured(({ gflopPerS }) => gflopPerS), show: shown.digits },
+    { key: 'gbs', title: 'GB/s', value: measured(({ gbPerS }) => gbPerS), show: shown.digits },
+    { key: 'roofline', title: 'of roofline', hint: 'The least time that this adapter allows, divided by the time taken', value: measured(({ rooflineShare }) => rooflineShare), show: (value) => `${Math.round(Number(value) * 100)}\u00a0%` },
+    { key: 'dispatches', title: 'Dispatches', value: measured(({ dispatches }) => dispatches) },
+    { key: 'kernels', title: 'Kernels', value: measured(({ kernels }) => [...kernels].map(([name, count]) => (count > 1 ? `${count} × ${name}` : name)).join(', ')) },
+  ];
   return columns.map((column) => ({ ...column, key: `${prefix}-${column.key}`, group }));
 }
 

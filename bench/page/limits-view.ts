@@ -26,8 +26,8 @@ export function limitsView({ clock, dispatchFloor, peak, bandwidth }: AdapterLim
     element(
       'div',
       { class: 'charts' },
-      element('div', {}, figure(bandwidthChart(bandwidth)), dataTable(BANDWIDTH_COLUMNS, bandwidth, { label: 'Bandwidth by size' })),
-      element('div', {}, element('h4', {}, 'Arithmetic'), dataTable(FORM_COLUMNS, peak.forms, { label: 'Peak arithmetic by form' })),
+      figure(bandwidthChart(bandwidth)),
+      element('div', { class: 'stack' }, dataTable(BANDWIDTH_COLUMNS, bandwidth, { label: 'Bandwidth by size' }), dataTable(FORM_COLUMNS, peak.forms, { label: 'Peak arithmetic by form' })),
     ),
     element('p', { class: 'note' }, 'Rates are by the least time, which says what is possible; medians stand beside.'),
   );
@@ -50,7 +50,9 @@ function bandwidthChart(samples: readonly BandwidthSample[]): Chart {
       height: 240,
       marginLeft: 52,
       marginTop: 28,
-      x: { type: 'log', label: 'bytes read and written', labelArrow: 'none', tickFormat: (bytes: number) => formatBytes(bytes), ticks: 4 },
+      marginRight: 28,
+      marginBottom: 42,
+      x: { type: 'log', label: 'read and written →', labelArrow: 'none', ticks: 4, tickFormat: (bytes: number) => (bytes < 1e6 ? `${bytes / 1e3} kB` : `${bytes / 1e6} MB`) },
       y: { zero: true, nice: true, grid: true, label: '↑ GB/s', labelArrow: 'none' },
       marks: [
         plot.line(samples, { x: 'bytes', y: 'gbPerS', stroke: 'var(--accent)', strokeWidth: 2 }),
@@ -61,13 +63,13 @@ function bandwidthChart(samples: readonly BandwidthSample[]): Chart {
 }
 
 const BANDWIDTH_COLUMNS: readonly Column<BandwidthSample>[] = [
-  { key: 'bytes', title: 'Read and written', value: ({ bytes }) => bytes, show: shown.bytes },
+  { key: 'bytes', title: 'Copy: read and written', value: ({ bytes }) => bytes, show: shown.bytes },
   { key: 'best', title: 'GB/s', value: ({ gbPerS }) => gbPerS, show: shown.digits },
   { key: 'median', title: 'Median', value: ({ medianGbPerS }) => medianGbPerS, show: shown.digits },
 ];
 
 const FORM_COLUMNS: readonly Column<ArithmeticForm>[] = [
-  { key: 'form', title: 'Form', value: ({ form, chains }) => `${form}, ${chains} chains` },
+  { key: 'form', title: 'Arithmetic, f32', value: ({ form, chains }) => `${form}, ${chains} chains` },
   { key: 'best', title: 'GFLOP/s', value: ({ gflopPerS }) => gflopPerS, show: shown.digits },
   { key: 'median', title: 'Median', value: ({ medianGflopPerS }) => medianGflopPerS, show: shown.digits },
 ];

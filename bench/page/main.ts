@@ -206,7 +206,7 @@ async function openReports(files: readonly File[]): Promise<void> {
   const opened: NamedReport[] = [];
   for (const file of files) {
     try {
-      opened.push({ name: file.name, report: parseReport(await file.text(), file.name) });
+      opened.push({ name: file.name, report: parseReport(await file.text()) });
     } catch (error) {
       addMessage(`${file.name} cannot be shown`, messageOf(error));
     }

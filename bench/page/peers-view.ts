@@ -1,11 +1,10 @@
 /** Other engines: times beside ours and within themselves, what loading them took, and what of them did not work. */
 import { element } from '../../src/page/dom.ts';
-import { formatBytes, formatMs } from '../../src/page/format.ts';
 import type { BenchReport, PeerResult } from '../report.ts';
 import { describePeers } from '../report-findings.ts';
 import { reportRows, type ReportRow } from '../report-rows.ts';
 import { dataTable, shown, type Column } from './table.ts';
-import { errorText, latencyColumns } from './times-view.ts';
+import { errorText, MEDIAN, SPREAD } from './times-view.ts';
 
 export function peersView(report: BenchReport): HTMLElement[] {
   const { peers = [] } = report;
@@ -37,9 +36,10 @@ const COLUMNS: readonly Column<ReportRow>[] = [
   { key: 'engine', title: 'Engine', value: ({ engine }) => engine },
   { key: 'setting', title: 'Setting', value: ({ setting }) => setting || undefined, show: (value, { isBest }) => `${value}${isBest ? ' ✓' : ''}` },
   { key: 'network', title: 'Network', value: ({ label }) => label },
-  ...latencyColumns(),
+  MEDIAN,
   { key: 'times-ours', title: 'times ours', hint: 'Its median divided by ours on the same network', value: ({ timesOurs }) => timesOurs, show: shown.ratio },
-  { key: 'speed-up', title: 'as fast as its plain', hint: 'Its best plain median divided by this one: what CompConv buys in that engine', value: ({ speedUp }) => speedUp, show: shown.ratio },
+  { key: 'speed-up', title: 'vs its plain', hint: 'Its best plain median divided by this one: what CompConv buys in that engine', value: ({ speedUp }) => speedUp, show: shown.ratio },
+  ...SPREAD,
   { key: 'error', title: 'Off from ours', hint: 'Relative L2 of its logits against ours', value: ({ relativeError }) => relativeError ?? undefined, show: (_, row) => errorText(row), missing: errorText },
 ];
 

@@ -1,9 +1,9 @@
 /** What to call a row of a report on a page, and which colour it has: an engine, or plain against CompConv. */
 import type { ReportRow } from '../report-rows.ts';
 
-/** `CompConv128-ResNet50`, and the engine and setting of others. */
-export function rowName({ kind, engine, setting, label }: ReportRow): string {
-  return kind === 'ours' ? label : `${label} · ${engine}${setting && `, ${setting}`}`;
+/** `CompConv128-ResNet50`, and the engine of others without its version: short enough for a chart. */
+export function rowName({ kind, engine, label }: ReportRow): string {
+  return kind === 'ours' ? label : `${label} · ${engine.replace(/ \d[\d.]*| \(.*\)/g, '')}`;
 }
 
 /** Of plain and CompConv, in ours; others have a colour by engine. */

@@ -1,7 +1,7 @@
 /** The sweep: MACs, parameters and time over `C_0`, as shares of the plain network, and as a table. */
 import type { Markish } from '@observablehq/plot';
 import { element } from '../../src/page/dom.ts';
-import { formatLarge, formatMs, formatPercent } from '../../src/page/format.ts';
+import { formatPercent } from '../../src/page/format.ts';
 import type { Sweep, SweepPoint } from '../sweep.ts';
 import { figure, type Chart } from './chart.ts';
 import { dataTable, shown, type Column } from './table.ts';

@@ -42,10 +42,12 @@ export interface TableOptions<Row> {
   readonly isTall?: boolean;
 }
 
-/** A table in a region that scrolls. The first column heads the rows. */
-export function dataTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[], options: TableOptions<Row>): HTMLElement {
+/** A table in a region that scrolls. The first column heads the rows; columns without any value are left out. */
+export function dataTable<Row>(all: readonly Column<Row>[], rows: readonly Row[], options: TableOptions<Row>): HTMLElement {
   const { label, isSortable = false, isTall = false } = options;
-  const numeric = new Set(columns.filter((column) => rows.some((row) => typeof column.value(row) === 'number')).map(({ key }) => key));
+  // What nothing has a value for says nothing.
+  const columns = all.filter(({ value, missing }) => missing !== undefined || rows.some((row) => value(row) !== undefined));
+  const numeric = new Set(columns.slice(1).filter(({ value }) => rows.some((row) => typeof value(row) === 'number')).map(({ key }) => key));
   const body = element('tbody', {}, ...rows.map((row) => tableRow(columns, row, numeric, options)));
   const heads = columns.map(({ key, title, hint }) => {
     const head = element('th', { scope: 'col', title: hint, class: numeric.has(key) ? 'number' : undefined, 'data-key': key });

@@ -1,6 +1,5 @@
 /** Whole inferences: the table of times, the charts, and the phases before the first result. */
 import { element } from '../../src/page/dom.ts';
-import { formatCount, formatLarge, formatMs } from '../../src/page/format.ts';
 import type { BenchReport, LoadTimes } from '../report.ts';
 import { formatError } from '../report-findings.ts';
 import { OUR_ENGINE, reportRows, type ReportRow } from '../report-rows.ts';
@@ -21,7 +20,7 @@ export function timesView(report: BenchReport): HTMLElement[] {
       'section',
       { class: 'part', 'data-part': 'times' },
       element('h3', {}, timed.length > 0 ? 'Times' : 'Networks'),
-      dataTable(timeColumns(ours), ours, { label: 'Times of the networks', keyOf: ({ label }) => label }),
+      dataTable(TIME_COLUMNS, ours, { label: 'Times of the networks', keyOf: ({ label }) => label }),
       ...(drawn.length > 0
         ? [
             element('div', { class: 'charts' }, figure(latencyChart(drawn)), figure(spreadChart(drawn)), ...(drawn.length > 1 ? [figure(scatterChart(drawn))] : [])),
@@ -32,32 +31,33 @@ export function timesView(report: BenchReport): HTMLElement[] {
   ];
 }
 
-function timeColumns(rows: readonly ReportRow[]): Column<ReportRow>[] {
-  const has = (of: (row: ReportRow) => unknown) => rows.some((row) => of(row) !== undefined);
-  const isTimed = has(({ times }) => times);
-  const all: (Column<ReportRow> | false)[] = [
-    { key: 'network', title: 'Network', value: ({ label }) => label },
-    ...(isTimed ? latencyColumns() : []),
-    has(({ times }) => times?.gpuTimeMs) && { key: 'gpu', title: 'GPU time', hint: 'Median, by the GPU’s own clock', value: ({ times }) => times?.gpuTimeMs?.median, show: shown.ms },
-    has(({ times }) => times?.encodeMs) && { key: 'encode', title: 'Encode', hint: 'Median of the CPU’s time to record and submit one inference', value: ({ times }) => times?.encodeMs?.median, show: shown.ms },
-    isTimed && { key: 'speed-up', title: 'as fast as plain', value: ({ speedUp }) => speedUp, show: shown.ratio },
-    { key: 'macs', title: 'MACs', hint: 'Multiply-accumulates of the formula; the CompConv paper calls these FLOPs', value: ({ network }) => network.macs, show: shown.large },
-    { key: 'params', title: 'Parameters', value: ({ network }) => network.params, show: shown.large },
-    { key: 'dispatches', title: 'Dispatches', hint: 'Kernel launches of one inference', value: ({ network }) => network.plan?.dispatches, show: shown.count },
-    { key: 'error', title: 'Error', hint: 'Relative L2 of the logits against the CPU reference', value: ({ relativeError }) => relativeError ?? undefined, show: (_, row) => errorText(row), missing: errorText },
-  ];
-  return all.filter((column) => column !== false);
-}
+/** Shared with the table of other engines. What has no time says so in place of it. */
+export const MEDIAN: Column<ReportRow> = {
+  key: 'median',
+  title: 'Median',
+  value: ({ times }) => times?.latencyMs.median,
+  show: shown.ms,
+  missing: ({ problem }) => (problem === undefined ? '–' : element('span', { class: 'wrong-text' }, 'no time')),
+};
 
-/** Shared with the table of other engines. What has no time says why in place of it. */
-export function latencyColumns(): Column<ReportRow>[] {
-  return [
-    { key: 'median', title: 'Median', value: ({ times }) => times?.latencyMs.median, show: shown.ms, missing: ({ problem }) => (problem === undefined ? '–' : element('span', { class: 'wrong-text' }, 'no time')) },
-    { key: 'p90', title: 'p90', hint: 'The least time that 90 % of the runs do not exceed', value: ({ times }) => times?.latencyMs.p90, show: shown.ms },
-    { key: 'min', title: 'Min', value: ({ times }) => times?.latencyMs.min, show: shown.ms },
-    { key: 'n', title: 'n', hint: 'Measured runs', value: ({ times }) => times?.latencyMs.n },
-  ];
-}
+export const SPREAD: readonly Column<ReportRow>[] = [
+  { key: 'p90', title: 'p90', hint: 'The least time that 90 % of the runs do not exceed', value: ({ times }) => times?.latencyMs.p90, show: shown.ms },
+  { key: 'min', title: 'Min', value: ({ times }) => times?.latencyMs.min, show: shown.ms },
+  { key: 'n', title: 'n', hint: 'Measured runs', value: ({ times }) => times?.latencyMs.n },
+];
+
+const TIME_COLUMNS: readonly Column<ReportRow>[] = [
+  { key: 'network', title: 'Network', value: ({ label }) => label },
+  MEDIAN,
+  ...SPREAD,
+  { key: 'gpu', title: 'GPU time', hint: 'Median, by the GPU’s own clock', value: ({ times }) => times?.gpuTimeMs?.median, show: shown.ms },
+  { key: 'encode', title: 'Encode', hint: 'Median of the CPU’s time to record and submit one inference', value: ({ times }) => times?.encodeMs?.median, show: shown.ms },
+  { key: 'speed-up', title: 'vs plain', hint: 'How many times as fast as its plain twin', value: ({ speedUp }) => speedUp, show: shown.ratio },
+  { key: 'macs', title: 'MACs', hint: 'Multiply-accumulates of the formula; the CompConv paper calls these FLOPs', value: ({ network }) => network.macs, show: shown.large },
+  { key: 'params', title: 'Parameters', value: ({ network }) => network.params, show: shown.large },
+  { key: 'dispatches', title: 'Dispatches', hint: 'Kernel launches of one inference', value: ({ network }) => network.plan?.dispatches, show: shown.count },
+  { key: 'error', title: 'Error', hint: 'Relative L2 of the logits against the CPU reference', value: ({ relativeError }) => relativeError ?? undefined, show: (_, row) => errorText(row), missing: errorText },
+];
 
 export function errorText({ relativeError, verified }: ReportRow): string {
   return `${formatError(relativeError)}${verified ? '' : ', failed'}`;
