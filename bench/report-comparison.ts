@@ -47,13 +47,17 @@ function differencesBetween(a: BenchReport, b: BenchReport): Difference[] {
   const names = new Set([...factsA.keys(), ...factsB.keys()]);
   return [...names].flatMap((what) => {
     const [ofA, ofB] = [factsA.get(what) ?? '', factsB.get(what) ?? ''];
-    return ofA === ofB ? [] : [{ what, a: ofA, b: ofB }];
+    // An input that only one has is that of a network that only one has, which its row tells.
+    const isLone = what.startsWith(INPUT_OF) && (ofA === '' || ofB === '');
+    return ofA === ofB || isLone ? [] : [{ what, a: ofA, b: ofB }];
   });
 }
 
+const INPUT_OF = 'input of ';
+
 /** What decides on times besides the networks. */
 function factsOf({ adapter, versions, options, networks, peers = [] }: BenchReport): Map<string, string> {
-  const shapes = networks.map(({ label, inputShape }): [string, string] => [`input of ${label}`, inputShape.join('×')]);
+  const shapes = networks.map(({ label, inputShape }): [string, string] => [INPUT_OF + label, inputShape.join('×')]);
   const titles = peers.map(({ peer, title }): [string, string] => [peer, title]);
   return new Map([
     ['adapter', adapter.name],
@@ -70,7 +74,6 @@ function factsOf({ adapter, versions, options, networks, peers = [] }: BenchRepo
     ['tuned', options.tuned ? 'yes' : 'no'],
     ['seed', String(options.seed)],
     ['networks', networks.map(({ label }) => label).join(', ')],
-    // Networks that only one of them has are told by their rows.
-    ...shapes.filter(([, shape]) => shape !== ''),
+    ...shapes,
   ]);
 }

@@ -24,6 +24,7 @@ export function showComparison(a: NamedReport, b: NamedReport): void {
           element('ul', { class: 'notes' }, ...differences.map((difference) => element('li', {}, `${difference.what}: ${difference.a || 'none'} in A, ${difference.b || 'none'} in B`))),
         )
       : element('p', { class: 'note' }, 'Same adapter, versions and options in both.'),
+    ...(rows.some(({ a, b }) => a && b) ? [] : [element('p', {}, 'They have no network in common.')]),
     dataTable(COLUMNS, rows, { label: 'Medians of both reports', isSortable: true, keyOf: ({ label, engine, setting }) => [label, engine, setting].filter(Boolean).join('/') }),
     element('p', { class: 'note' }, 'B against A: above 1 B is faster.'),
   );
