@@ -1,10 +1,12 @@
 /**
  * Vite and Vitest. `vite` serves and builds the pages (`dist/page`), `vite build --mode lib` builds the library
- * (`dist/index.mjs`), `vite build --mode cli` the command line, each into one file (`dist/cli.mjs`), and the tests fall into three projects by what they need.
+ * (`dist/index.mjs`), `vite build --mode onnx` its ONNX export (`dist/onnx.mjs`), `vite build --mode cli` the command line
+(`dist/cli.mjs`), each into one file, and the tests fall into three projects by what they need.
  */
 
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import { defaultClientConditions } from 'vite';
 import { defineConfig } from 'vitest/config';
 
@@ -18,13 +20,7 @@ export default defineConfig(({ mode }) => ({
   base: './',
   optimizeDeps: {
     // Found beforehand: a dependency discovered later reloads the page, in the middle of a test.
-    include: [
-        'wgpu-matrix',
-        '@observablehq/plot',
-        'd3-dsv',
-        '@tensorflow/tfjs-core',
-        '@tensorflow/tfjs-backend-webgpu',
-      ],
+    include: ['wgpu-matrix', '@observablehq/plot', 'd3-dsv', '@tensorflow/tfjs-core', '@tensorflow/tfjs-backend-webgpu'],
     // Single files, which find their WebAssembly by their own address.
     exclude: ['onnxruntime-web'],
   },
@@ -36,7 +32,7 @@ export default defineConfig(({ mode }) => ({
   preview: { headers: ISOLATION },
   ...(mode === 'cli' ? { ssr: { noExternal: true, external: ['webgpu', 'sharp', 'playwright-core'] } } : {}),
   plugins: [shadersWithoutComments()],
-  build: mode === 'cli' ? cliBuild() : mode === 'lib' ? libraryBuild() : pageBuild(),
+  build: mode === 'cli' ? cliBuild() : mode === 'lib' ? libraryBuild() : mode === 'onnx' ? onnxBuild() : pageBuild(),
   test: {
     projects: [
       {
@@ -88,6 +84,19 @@ function libraryBuild() {
     emptyOutDir: false,
     copyPublicDir: false,
     rolldownOptions: { external: ['wgpu-matrix'] },
+  };
+}
+
+/**
+ * A build of its own, so that `index.mjs` stays one file without anything of this. It brings its own copy of the little that
+ * it needs of the engine, but for the errors: those are `index.mjs`'s, so that `instanceof CompConvError` holds for both files.
+ */
+function onnxBuild() {
+  const errors = fileURLToPath(new URL('src/errors.ts', import.meta.url));
+  return {
+    ...libraryBuild(),
+    lib: { entry: 'src/onnx/export.ts', formats: ['es' as const], fileName: () => 'onnx.mjs' },
+    rolldownOptions: { external: [errors], output: { paths: { [errors]: './index.mjs' } } },
   };
 }
 

@@ -8,6 +8,7 @@ export interface TimedRun {
   readonly latencyMs: number;
   readonly encodeMs?: number;
   readonly gpuTimeMs?: number;
+  readonly submits?: number;
 }
 
 export interface Contestant {

@@ -1,11 +1,11 @@
 /** Section `layers`: every dispatch of a network alone, repeated in one pass, against its roofline. */
 import { throwIfAborted } from '../src/errors.ts';
-import { valuesOf, type Dispatch } from '../src/kernels/kernel.ts';
 import { ConstantStore } from '../src/runtime/constant-store.ts';
 import { withErrorScopes, type EngineDevice } from '../src/runtime/device.ts';
 import { Executor } from '../src/runtime/executor.ts';
 import { toStored } from '../src/runtime/layout.ts';
 import { PipelineCache } from '../src/runtime/pipelines.ts';
+import { excerpt } from '../src/scheduler/isolate.ts';
 import { valueBytes } from '../src/scheduler/memory.ts';
 import type { Plan } from '../src/scheduler/plan.ts';
 import { seededUniform } from '../src/weights/seeded.ts';
@@ -26,7 +26,7 @@ export async function measureLayers(
   limits: AdapterLimits,
   { signal, onProgress }: Pick<BenchOptions, 'signal' | 'onProgress'> = {},
 ): Promise<LayersReport> {
-  const stopwatch = new Stopwatch(engine, signal);
+  const stopwatch = await Stopwatch.create(engine, signal);
   const pipelines = new PipelineCache(engine.device, plan.dtype);
   const total = plan.dispatches.length;
   const results: LayerResult[] = [];
@@ -34,31 +34,13 @@ export async function measureLayers(
     for (const [index, dispatch] of plan.dispatches.entries()) {
       throwIfAborted(signal);
       onProgress?.({ phase: 'layers', label, done: index, total });
-      const { repeats, timeMs } = await measureDispatch(engine, alone(plan, dispatch), weights, pipelines, stopwatch);
+      const { repeats, timeMs } = await measureDispatch(engine, excerpt(plan, [dispatch]), weights, pipelines, stopwatch);
       results.push(layerResult(plan, index, { repeats, timeMs, limits }));
     }
     return summarizeLayers(results);
   } finally {
     stopwatch.destroy();
   }
-}
-
-/** A plan of one dispatch, with no more buffers than it binds; its input is the first value that it reads. */
-export function alone(plan: Plan, dispatch: Dispatch): Plan {
-  const { read, written } = valuesOf(dispatch);
-  const values = [...new Set([...read, ...written])];
-  const bufferBytes = values.map((value) => valueBytes(plan.values.get(value)!, plan.dtype));
-  const lowerBoundBytes = bufferBytes.reduce((sum, bytes) => sum + bytes, 0);
-  const constants = dispatch.buffers.flatMap((ref) => ('constant' in ref ? [ref.constant] : []));
-  return {
-    ...plan,
-    input: read[0],
-    output: written[0],
-    values: new Map(values.map((value) => [value, plan.values.get(value)!])),
-    dispatches: [dispatch],
-    constants: new Map(constants.map((key) => [key, plan.constants.get(key)!])),
-    memory: { bufferBytes, bufferOf: new Map(values.map((value, i) => [value, i])), lowerBoundBytes },
-  };
 }
 
 /** Time of a plan of one dispatch in a chain of itself, on made-up values. */
@@ -83,9 +65,7 @@ async function measureDispatch(
     const elements = valueBytes(plan.values.get(plan.input)!, 'f32') / 4;
     device.queue.writeBuffer(executor.input, 0, toStored(seededUniform(1, 'activations', elements, -1, 1), plan.dtype));
     const runner = executor;
-    const record = (times: number) => (pass: GPUComputePassEncoder) => {
-      for (let i = 0; i < times; i++) runner.record(pass);
-    };
+    const record = (times: number) => (pass: GPUComputePassEncoder) => runner.record(pass, 0, times);
     const repeats = await stopwatch.repeatsFor(record, MAX_REPEATS);
     const times = await stopwatch.samples(record(repeats), SAMPLES);
     return { repeats, timeMs: summarize(times.map((ms) => ms / repeats)) };

@@ -15,7 +15,7 @@ export async function measureLimits(
   engine: EngineDevice,
   { signal, onProgress }: { readonly signal?: AbortSignal; readonly onProgress?: (progress: BenchProgress) => void } = {},
 ): Promise<AdapterLimits> {
-  const stopwatch = new Stopwatch(engine, signal);
+  const stopwatch = await Stopwatch.create(engine, signal);
   const step = (label: string, done: number) => onProgress?.({ phase: 'limits', label, done, total: 3 });
   try {
     step('dispatch floor', 0);
@@ -24,7 +24,8 @@ export async function measureLimits(
     const peak = await measureArithmeticPeak(engine, stopwatch, SAMPLES);
     step('copies', 2);
     const bandwidth = await measureCopyBandwidth(engine, stopwatch, SAMPLES);
-    return { clock: stopwatch.clock, dispatchFloor, peak, bandwidth };
+    const { clock, timestampStepNs } = stopwatch;
+    return { clock, ...(timestampStepNs !== undefined && { timestampStepNs }), dispatchFloor, peak, bandwidth };
   } finally {
     stopwatch.destroy();
   }

@@ -105,6 +105,8 @@ export interface Times {
   readonly gpuTimeMs?: Summary;
   /** Of the CPU, to record and submit one inference; absent for other engines, which do not tell. */
   readonly encodeMs?: Summary;
+  /** Into how many one inference goes, in the last run: what takes long is cut, so that no watchdog ends it. As `encodeMs`. */
+  readonly submits?: number;
 }
 
 /** Another engine on one of the networks, in one of its settings: same adapter, weights and input. */
@@ -153,6 +155,8 @@ export interface PeerLoadTimes {
 export interface AdapterLimits {
   /** `timestamp-query`, or `queue`: from submission until the queue is done. */
   readonly clock: 'timestamp-query' | 'queue';
+  /** Timestamps are whole multiples of it, as far as seen; absent for the clock `queue`. */
+  readonly timestampStepNs?: number;
   readonly dispatchFloor: DispatchFloor;
   readonly peak: ArithmeticPeak;
   /** By size. */

@@ -48,6 +48,20 @@ export function isSteady(before: number, after: number): boolean {
   return Math.abs(after - before) <= 0.1 * Math.max(before, after);
 }
 
+/**
+ * The step of a clock: the largest of which all its readings are whole multiples, counted from the first one. Undefined if it stood
+ * still. Few readings may share a multiple of it; a step that is no whole number, rounded in each reading, comes out as 1 or so.
+ */
+export function clockStep(readings: readonly bigint[]): bigint | undefined {
+  const step = readings.map((reading) => reading - readings[0]).reduce(greatestCommonDivisor, 0n);
+  return step === 0n ? undefined : step;
+}
+
+function greatestCommonDivisor(a: bigint, b: bigint): bigint {
+  while (b !== 0n) [a, b] = [b, a % b];
+  return a < 0n ? -a : a;
+}
+
 function sortedValues(values: readonly number[]): number[] {
   if (values.length === 0) throw new RangeError('statistics of no values');
   return [...values].sort((a, b) => a - b);

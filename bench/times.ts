@@ -15,6 +15,7 @@ interface Measured {
   readonly latencyMs: number[];
   readonly encodeMs: number[];
   readonly gpuTimeMs: number[];
+  submits?: number | undefined;
 }
 
 /** Times whoever has no problem; who gives another output than before gets one, and no times. */
@@ -37,7 +38,7 @@ export async function measureTimes(
   }
   const finished = [...lists].filter(([{ problem }]) => problem === undefined);
   return new Map(
-    finished.map(([contestant, { latencyMs, encodeMs, gpuTimeMs }]) => [
+    finished.map(([contestant, { latencyMs, encodeMs, gpuTimeMs, submits }]) => [
       contestant,
       {
         warmUpRuns: warmUpRuns.get(contestant)!,
@@ -46,6 +47,7 @@ export async function measureTimes(
         // Fewer where the clock stood still in between.
         ...(gpuTimeMs.length > 0 && { gpuTimeMs: summarize(gpuTimeMs) }),
         ...(encodeMs.length > 0 && { encodeMs: summarize(encodeMs) }),
+        ...(submits !== undefined && { submits }),
       },
     ]),
   );
@@ -71,13 +73,14 @@ async function warmUp(contestant: Contestant, { signal, onProgress }: BenchOptio
 }
 
 async function measure(contestant: Contestant, measured: Measured): Promise<void> {
-  const { output, latencyMs, encodeMs, gpuTimeMs } = await contestant.run();
+  const { output, latencyMs, encodeMs, gpuTimeMs, submits } = await contestant.run();
   // A run that computes something else is no run: the time of a mistake is worth nothing.
   if (!(relativeL2(output.data, contestant.firstOutput.data) <= contestant.tolerance)) {
     contestant.problem = 'a measured run gave another output than the first one';
     return;
   }
   measured.latencyMs.push(latencyMs);
+  measured.submits = submits;
   if (encodeMs !== undefined) measured.encodeMs.push(encodeMs);
   if (gpuTimeMs !== undefined) measured.gpuTimeMs.push(gpuTimeMs);
 }

@@ -4,11 +4,11 @@ import type { AdapterLimits, LayersReport, ScalingReport } from '../bench/report
 import type { Summary } from '../bench/statistics.ts';
 import { count, megabytes, milliseconds, percent, table } from './report.ts';
 
-export function limitsText({ clock, dispatchFloor, peak, bandwidth }: AdapterLimits): string[] {
+export function limitsText({ timestampStepNs, dispatchFloor, peak, bandwidth }: AdapterLimits): string[] {
   const { dependentUs, dependentDispatches, independentUs, independentDispatches } = dispatchFloor;
   const us = (value: number) => value.toPrecision(3);
   return [
-    `limits of the adapter, by ${clock}; rates by the least time`,
+    `limits of the adapter; ${clockText(timestampStepNs)}; rates by the least time`,
     ...table(
       ['empty dispatches', 'in a pass', 'median us', 'min us'],
       [
@@ -32,6 +32,12 @@ export function limitsText({ clock, dispatchFloor, peak, bandwidth }: AdapterLim
       bandwidth.map(({ bytes, gbPerS, medianGbPerS }) => [megabytes(bytes), rate(gbPerS), rate(medianGbPerS)]),
     ),
   ];
+}
+
+/** @param stepNs nanoseconds between timestamps; undefined where there are none */
+function clockText(stepNs: number | undefined): string {
+  if (stepNs === undefined) return 'no timestamps: timed from submission until the queue is done';
+  return `timestamps in steps of ${stepNs < 1000 ? `${stepNs} ns` : `${(stepNs / 1000).toPrecision(3)} us`}`;
 }
 
 /** The dispatches, then the totals by kernel. */

@@ -6,6 +6,7 @@
 import { Command } from 'commander';
 import { addBenchCommand } from './commands/bench.ts';
 import { addEvalCommand } from './commands/eval.ts';
+import { addExportCommand } from './commands/export.ts';
 import { addInfoCommand } from './commands/info.ts';
 import { addPlanCommand } from './commands/plan.ts';
 import { addRunCommand } from './commands/run.ts';
@@ -21,8 +22,8 @@ function createProgram(signal: AbortSignal): Command {
       'after',
       '\nExit status: 0 done, 1 failed, 2 wrong input, 130 interrupted. "compconv help <command>" has examples.',
     );
-  for (const add of [addRunCommand, addEvalCommand, addInfoCommand, addPlanCommand, addBenchCommand, addTuneCommand])
-    add(program, signal);
+  const commands = [addRunCommand, addEvalCommand, addInfoCommand, addPlanCommand, addBenchCommand, addTuneCommand, addExportCommand];
+  for (const add of commands) add(program, signal);
   return program;
 }
 

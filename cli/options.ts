@@ -6,7 +6,7 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { CompConvError } from '../src/errors.ts';
 import type { Graph } from '../src/graph/graph.ts';
-import { loadModel, type NetworkModel } from '../src/models/load-model.ts';
+import { loadModel, seededModel, type NetworkModel } from '../src/models/load-model.ts';
 import { architectures, createNetwork, type InputSize, type NetworkOptions } from '../src/models/network.ts';
 import { schedules, type ScheduleName } from '../src/scheduler/plan.ts';
 import { dtypes, type Dtype } from '../src/tensor/dtype.ts';
@@ -27,6 +27,12 @@ export interface NetworkFlags {
   readonly shuffleGroups?: number;
   readonly classes?: number;
   readonly inChannels?: number;
+}
+
+/** Whose weights: a file's, or made-up ones. */
+export interface WeightsFlags {
+  readonly weights?: string;
+  readonly seed?: number;
 }
 
 export interface SizeFlags {
@@ -84,6 +90,13 @@ export function addModuleOptions(command: Command): Command {
     )
     .option('--shuffle-groups <n>', "groups of CompConv's channel shuffle; 1 is no shuffle (default: 2)", integer())
     .option('--classes <n>', 'number of classes', integer());
+}
+
+export function addWeightsOptions(command: Command): Command {
+  const made = new Option('--seed <n>', 'made-up weights instead, the same for the same seed');
+  return command
+    .option('--weights <file>', 'weights: a .safetensors file of a PyTorch state_dict')
+    .addOption(made.argParser(seed).conflicts('weights'));
 }
 
 export function addSizeOptions(command: Command): Command {
@@ -185,6 +198,15 @@ export async function loadWeights(path: string, flags: NetworkFlags, input: Inpu
   const network = await networkOptions(flags);
   const bytes = await readBytes(path);
   return naming(path, () => loadModel(bytes, { network, plain: flags.plain ?? false, input }));
+}
+
+/** A model from a file or from a seed. @throws what `loadWeights` does; invalid-argument without either */
+export async function readModel(command: string, flags: NetworkFlags & WeightsFlags, input: InputSize = {}): Promise<NetworkModel> {
+  if (flags.weights !== undefined) return loadWeights(flags.weights, flags, input);
+  if (flags.seed === undefined) {
+    throw new CompConvError('invalid-argument', `${command}: give --weights with a file, or --seed for made-up weights`);
+  }
+  return seededModel(await completeNetworkOptions(flags), flags.seed, input);
 }
 
 /** A graph alone, from a file's metadata or from the flags. */

@@ -14,7 +14,7 @@ export type ErrorCode =
   | 'invalid-file'
   /** Well-formed weights that do not fit the graph. */
   | 'invalid-weights'
-  /** Needs more than this adapter offers. */
+  /** Needs more than this adapter, or the format of a file, offers. */
   | 'limit-exceeded'
   /** There is no WebGPU, or no adapter. */
   | 'webgpu-unavailable'
@@ -22,7 +22,7 @@ export type ErrorCode =
   | 'device-lost'
   /** The GPU refused a command. */
   | 'gpu-validation'
-  /** The GPU ran out of memory. */
+  /** The GPU, or the host, ran out of memory. */
   | 'out-of-memory'
   /** Used after `dispose()`. */
   | 'disposed'

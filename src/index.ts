@@ -17,17 +17,17 @@ export { seededWeights } from './weights/seeded.ts';
 export type { Weights } from './weights/weights.ts';
 export { DEFAULT_LIMITS, passNames, schedule, type PassName, type ScheduleLimits, type ScheduleOptions } from './scheduler/schedule.ts';
 export { printPlan, schedules, summarizePlan, type Plan, type ScheduleName, type PlanSummary } from './scheduler/plan.ts';
-export type { AdapterDescription, DeviceOptions } from './runtime/device.ts';
+export type { AdapterDescription, DeviceLimits, DeviceOptions } from './runtime/device.ts';
 export {
   createSession,
   Session,
   type RunOptions,
   type RunResult,
-  type SessionInput,
   type SessionOptions,
   type SessionProgress,
   type TuneOptions,
 } from './runtime/session.ts';
+export type { SessionInput } from './runtime/session-input.ts';
 export type { SignatureReport, TuningProgress, TuningReport } from './runtime/tuner.ts';
 export type { TunedSignature, TuningCache, TuningRecord } from './runtime/tuning-cache.ts';
 export { indexedDbTuningCache } from './runtime/indexed-db-cache.ts';

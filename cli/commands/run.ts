@@ -1,10 +1,10 @@
 /** `compconv run`: a network on images, or on a tensor. */
 
-import { Option, type Command } from 'commander';
+import type { Command } from 'commander';
 import { openNodeGpu } from '../node-adapter.ts';
 import { CompConvError, throwIfAborted } from '../../src/errors.ts';
 import { shapeOf, withInputShape } from '../../src/graph/graph.ts';
-import { seededModel, type NetworkModel } from '../../src/models/load-model.ts';
+import type { NetworkModel } from '../../src/models/load-model.ts';
 import { createSession, type RunResult, type Session } from '../../src/runtime/session.ts';
 import { summarizePlan } from '../../src/scheduler/plan.ts';
 import { formatShape, type Tensor } from '../../src/tensor/tensor.ts';
@@ -15,10 +15,9 @@ import { readImage } from '../images.ts';
 import {
   addJsonOption,
   addNetworkOptions,
-  completeNetworkOptions,
+  addWeightsOptions,
   integer,
-  loadWeights,
-  seed,
+  readModel,
   addScheduleOption,
   addTunedOptions,
   tuningOptions,
@@ -26,13 +25,12 @@ import {
   type NetworkFlags,
   type ScheduleFlags,
   type TunedFlags,
+  type WeightsFlags,
 } from '../options.ts';
 import { count, milliseconds, percent, print, printJson, ProgressLine, storage } from '../report.ts';
 import { requireTuned } from '../tuning-file.ts';
 
-interface RunFlags extends NetworkFlags, ScheduleFlags, TunedFlags {
-  readonly weights?: string;
-  readonly seed?: number;
+interface RunFlags extends NetworkFlags, WeightsFlags, ScheduleFlags, TunedFlags {
   readonly input?: string;
   readonly output?: string;
   readonly top: number;
@@ -57,13 +55,7 @@ export function addRunCommand(program: Command, signal: AbortSignal): void {
     'Runs a network on images, one after the other, or on a tensor, and prints the most likely classes. ' +
       "The options in the weights file's metadata are the defaults; flags win.",
   );
-  command
-    .option('--weights <file>', 'weights: a .safetensors file of a PyTorch state_dict')
-    .addOption(
-      new Option('--seed <n>', 'made-up weights instead, the same for the same seed')
-        .argParser(seed)
-        .conflicts('weights'),
-    )
+  addWeightsOptions(command)
     .option(
       '--input <file>',
       'instead of images: a .safetensors file of one tensor "input", f32 [N, C, H, W], already normalised',
@@ -84,13 +76,11 @@ async function run(images: readonly string[], flags: RunFlags, signal: AbortSign
   if ((flags.input !== undefined) === images.length > 0) {
     throw new CompConvError('invalid-argument', 'run: give either image files or --input with a file');
   }
-  if (flags.weights === undefined && flags.seed === undefined) {
-    throw new CompConvError('invalid-argument', 'run: give --weights with a file, or --seed for made-up weights');
-  }
+  const network = await readModel('run', flags);
   const tensor = flags.input === undefined ? undefined : await readInput(flags.input);
   // Before the GPU is opened: what cannot be read is known at once.
   const first = images.length > 0 ? await readImage(images[0]) : undefined;
-  const model = sizedFor(await readModel(flags), flags.input, tensor);
+  const model = sizedFor(network, flags.input, tensor);
   const progress = new ProgressLine();
   const { gpu } = await openNodeGpu();
   const session = await createSession(model, {
@@ -129,11 +119,6 @@ async function run(images: readonly string[], flags: RunFlags, signal: AbortSign
     progress.clear();
     session.dispose();
   }
-}
-
-async function readModel(flags: RunFlags): Promise<NetworkModel> {
-  if (flags.weights !== undefined) return loadWeights(flags.weights, flags);
-  return seededModel(await completeNetworkOptions(flags), flags.seed!);
 }
 
 /** The model for the size that will be run, so that no other one is prepared. */

@@ -5,8 +5,8 @@
 import type { Graph } from '../graph/graph.ts';
 import type { Weights } from '../weights/weights.ts';
 import { foldedNetwork } from './fold-batch-norms.ts';
-import { encodeModel, type OnnxModel } from './model.ts';
-import { onnxGraph } from './nodes.ts';
+import { encodeModel } from './model.ts';
+import { onnxModel } from './nodes.ts';
 
 export interface OnnxExportOptions {
   /** Kept in the file for whoever reads it, such as `labels`; runtimes ignore it. */
@@ -23,12 +23,6 @@ export interface OnnxExportOptions {
  * The bytes are allocated once; beside them only one tensor at a time is computed.
  * @throws invalid-weights if they do not fit the graph; limit-exceeded from 2 GiB; out-of-memory
  */
-export function exportOnnx(graph: Graph, weights: Weights, options: OnnxExportOptions = {}): Uint8Array<ArrayBuffer> {
-  return encodeModel(onnxModel(graph, weights, options.metadata), options.onProgress);
-}
-
-/** What the file will hold; tensors are computed when it is encoded. @throws invalid-weights */
-export function onnxModel(graph: Graph, weights: Weights, metadata: Readonly<Record<string, string>> = {}): OnnxModel {
-  const doc = 'BatchNorms and biases are folded into the weights; nodes have the names of the layers.';
-  return { name: graph.name, doc, metadata: new Map(Object.entries(metadata)), ...onnxGraph(foldedNetwork(graph, weights)) };
+export function exportOnnx(graph: Graph, weights: Weights, { metadata, onProgress }: OnnxExportOptions = {}): Uint8Array<ArrayBuffer> {
+  return encodeModel(onnxModel(foldedNetwork(graph, weights), metadata), onProgress);
 }

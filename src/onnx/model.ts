@@ -6,10 +6,10 @@
  *
  * @see https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
  */
-import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { CompConvError } from '../errors.ts';
 import { elementCount } from '../tensor/tensor.ts';
 import { swapOnBigEndian } from '../weights/safetensors.ts';
+import { message } from './message-writer.ts';
 
 /** Versions of the operators and of the format: of 2021, which every runtime of today reads. */
 export const OPSET = 17;
@@ -59,6 +59,23 @@ export interface OnnxValue {
 /** Protobuf's own limit: lengths are signed 32-bit integers in most readers. */
 const MAX_BYTES = 2 ** 31 - 1;
 
+/** Numbers of the fields, by the names of `onnx.proto`. */
+const MODEL = { irVersion: 1, producerName: 2, docString: 6, graph: 7, opsetImport: 8, metadataProps: 14 } as const;
+const OPSET_ID = { version: 2 } as const;
+const ENTRY = { key: 1, value: 2 } as const;
+const GRAPH = { node: 1, name: 2, initializer: 5, input: 11, output: 12 } as const;
+const NODE = { input: 1, output: 2, name: 3, opType: 4, attribute: 5 } as const;
+const ATTRIBUTE = { name: 1, f: 2, i: 3, ints: 8, type: 20 } as const;
+const TENSOR = { dims: 1, dataType: 2, name: 8, rawData: 9 } as const;
+const VALUE_INFO = { name: 1, type: 2 } as const;
+const TYPE = { tensorType: 1 } as const;
+const TENSOR_TYPE = { elemType: 1, shape: 2 } as const;
+const SHAPE = { dim: 1 } as const;
+const DIMENSION = { dimValue: 1 } as const;
+
+/** `AttributeProto.AttributeType`: tells readers which of the fields holds the value. */
+const ATTRIBUTE_TYPES = { f: 1, i: 2, ints: 7 } as const;
+
 /** `TensorProto.DataType`, and the bytes of an element. */
 const TYPES = { float: { code: 1, bytes: 4 }, int64: { code: 7, bytes: 8 } } as const;
 
@@ -71,16 +88,19 @@ export function encodeModel(model: OnnxModel, onProgress?: (doneBytes: number, t
   const values = model.tensors.reduce((sum, tensor) => sum + byteLength(tensor), 0);
   checkLength(values, model.name);
   const graph = message((to) => {
-    for (const node of model.nodes) to.message(1, encodeNode(node));
-    to.text(2, model.name).message(11, encodeValue(model.input)).message(12, encodeValue(model.output));
+    for (const node of model.nodes) to.message(GRAPH.node, encodeNode(node));
+    to.text(GRAPH.name, model.name);
+    to.message(GRAPH.input, encodeValue(model.input)).message(GRAPH.output, encodeValue(model.output));
   });
   const heads = model.tensors.map(tensorHead);
   const graphLength = heads.reduce((sum, { length }) => sum + length, graph.length + values);
   const start = message((to) => {
-    to.integer(1, IR_VERSION).text(2, PRODUCER).text(6, model.doc);
-    to.message(8, message((opset) => opset.integer(2, OPSET)));
-    for (const [key, value] of model.metadata) to.message(14, message((entry) => entry.text(1, key).text(2, value)));
-    to.head(7, graphLength);
+    to.integer(MODEL.irVersion, IR_VERSION).text(MODEL.producerName, PRODUCER).text(MODEL.docString, model.doc);
+    to.message(MODEL.opsetImport, message((id) => id.integer(OPSET_ID.version, OPSET)));
+    for (const [key, value] of model.metadata) {
+      to.message(MODEL.metadataProps, message((entry) => entry.text(ENTRY.key, key).text(ENTRY.value, value)));
+    }
+    to.head(MODEL.graph, graphLength);
   });
 
   checkLength(start.length + graphLength, model.name);
@@ -99,29 +119,33 @@ export function encodeModel(model: OnnxModel, onProgress?: (doneBytes: number, t
 
 function encodeNode({ name, op, inputs, output, attributes }: OnnxNode): Uint8Array {
   return message((to) => {
-    for (const input of inputs) to.text(1, input);
-    to.text(2, output).text(3, name).text(4, op);
-    for (const [key, value] of Object.entries(attributes)) to.message(5, encodeAttribute(key, value));
+    for (const input of inputs) to.text(NODE.input, input);
+    to.text(NODE.output, output).text(NODE.name, name).text(NODE.opType, op);
+    for (const [key, value] of Object.entries(attributes)) to.message(NODE.attribute, encodeAttribute(key, value));
   });
 }
 
-/** `type` is what tells readers which of the fields holds the value: 1 FLOAT, 2 INT, 7 INTS. */
 function encodeAttribute(name: string, value: OnnxAttribute): Uint8Array {
   return message((to) => {
-    to.text(1, name);
-    if (typeof value === 'number') to.integer(3, value).integer(20, 2);
-    else if ('float' in value) to.float(2, value.float).integer(20, 1);
-    else value.reduce((_, item) => to.integer(8, item), to).integer(20, 7);
+    to.text(ATTRIBUTE.name, name);
+    if (typeof value === 'number') {
+      to.integer(ATTRIBUTE.i, value).integer(ATTRIBUTE.type, ATTRIBUTE_TYPES.i);
+    } else if ('float' in value) {
+      to.float(ATTRIBUTE.f, value.float).integer(ATTRIBUTE.type, ATTRIBUTE_TYPES.f);
+    } else {
+      for (const item of value) to.integer(ATTRIBUTE.ints, item);
+      to.integer(ATTRIBUTE.type, ATTRIBUTE_TYPES.ints);
+    }
   });
 }
 
-/** `ValueInfoProto`, around a `TypeProto`, around its tensor type, around a shape, around sizes. */
 function encodeValue({ name, dims }: OnnxValue): Uint8Array {
   const shape = message((to) => {
-    for (const size of dims) to.message(1, message((dim) => dim.integer(1, size)));
+    for (const size of dims) to.message(SHAPE.dim, message((dim) => dim.integer(DIMENSION.dimValue, size)));
   });
-  const tensorType = message((to) => to.integer(1, TYPES.float.code).message(2, shape));
-  return message((to) => to.text(1, name).message(2, message((type) => type.message(1, tensorType))));
+  const tensorType = message((to) => to.integer(TENSOR_TYPE.elemType, TYPES.float.code).message(TENSOR_TYPE.shape, shape));
+  const type = message((to) => to.message(TYPE.tensorType, tensorType));
+  return message((to) => to.text(VALUE_INFO.name, name).message(VALUE_INFO.type, type));
 }
 
 /** A tensor in the graph's field of initializers, up to where its values begin. */
@@ -129,10 +153,10 @@ function tensorHead(tensor: OnnxTensor): Uint8Array {
   const { name, dims, type } = tensor;
   const length = byteLength(tensor);
   const fields = message((to) => {
-    for (const size of dims) to.integer(1, size);
-    to.integer(2, TYPES[type].code).text(8, name).head(9, length);
+    for (const size of dims) to.integer(TENSOR.dims, size);
+    to.integer(TENSOR.dataType, TYPES[type].code).text(TENSOR.name, name).head(TENSOR.rawData, length);
   });
-  return message((to) => to.head(5, fields.length + length).raw(fields));
+  return message((to) => to.head(GRAPH.initializer, fields.length + length).raw(fields));
 }
 
 function byteLength({ dims, type }: OnnxTensor): number {
@@ -154,51 +178,5 @@ function allocate(length: number, what: string): Uint8Array<ArrayBuffer> {
     return new Uint8Array(length);
   } catch (cause) {
     throw new CompConvError('out-of-memory', `${what}: there is no memory for the ${length} bytes of its ONNX file`, { cause });
-  }
-}
-
-/** The bytes of one message; `write` writes its fields. */
-function message(write: (to: MessageWriter) => void): Uint8Array {
-  const to = new MessageWriter();
-  write(to);
-  return to.finish();
-}
-
-/** Fields of a message, one a call. */
-class MessageWriter {
-  readonly #wire = new BinaryWriter();
-
-  integer(field: number, value: number): this {
-    this.#wire.tag(field, WireType.Varint).int64(value);
-    return this;
-  }
-
-  float(field: number, value: number): this {
-    this.#wire.tag(field, WireType.Bit32).float(value);
-    return this;
-  }
-
-  text(field: number, value: string): this {
-    this.#wire.tag(field, WireType.LengthDelimited).string(value);
-    return this;
-  }
-
-  message(field: number, bytes: Uint8Array): this {
-    return this.head(field, bytes.length).raw(bytes);
-  }
-
-  /** What stands before the bytes of a text, message or raw data. */
-  head(field: number, length: number): this {
-    this.#wire.tag(field, WireType.LengthDelimited).uint32(length);
-    return this;
-  }
-
-  raw(bytes: Uint8Array): this {
-    this.#wire.raw(bytes);
-    return this;
-  }
-
-  finish(): Uint8Array {
-    return this.#wire.finish();
   }
 }

@@ -9,12 +9,14 @@ export const OUTPUT = 'output';
 export class NodeList {
   readonly nodes: OnnxNode[] = [];
   readonly tensors: OnnxTensor[] = [];
-  readonly #taken = new Set([INPUT, OUTPUT]);
+  readonly #nodeNames = new Set<string>();
+  /** Of values and constants, which share one space of names. */
+  readonly #valueNames = new Set([INPUT, OUTPUT]);
 
   /** Appends a node; gives the name of its value, which is the node's own unless something else is called so. */
   add(name: string, op: string, inputs: readonly string[], attributes: Readonly<Record<string, OnnxAttribute>> = {}): string {
-    const output = this.#free(name);
-    this.nodes.push({ name, op, inputs, output, attributes });
+    const output = free(name, this.#valueNames);
+    this.nodes.push({ name: free(name, this.#nodeNames), op, inputs, output, attributes });
     return output;
   }
 
@@ -33,15 +35,15 @@ export class NodeList {
   }
 
   #tensor(tensor: OnnxTensor): string {
-    const name = this.#free(tensor.name);
+    const name = free(tensor.name, this.#valueNames);
     this.tensors.push({ ...tensor, name });
     return name;
   }
+}
 
-  /** Layers, their parts and constants share one space of names in ONNX, and a layer may be called anything. */
-  #free(name: string): string {
-    while (this.#taken.has(name)) name += '_';
-    this.#taken.add(name);
-    return name;
-  }
+/** The name, made different from those taken: a layer may be called as a part or a constant of another one is. */
+function free(name: string, taken: Set<string>): string {
+  while (taken.has(name)) name += '_';
+  taken.add(name);
+  return name;
 }

@@ -17,6 +17,18 @@ export interface DeviceOptions {
   readonly powerPreference?: GPUPowerPreference;
 }
 
+/** Limits that decide what fits, as WebGPU names them. */
+const REPORTED_LIMITS = [
+  'maxBufferSize',
+  'maxStorageBufferBindingSize',
+  'maxStorageBuffersPerShaderStage',
+  'maxComputeWorkgroupStorageSize',
+  'maxComputeInvocationsPerWorkgroup',
+  'maxComputeWorkgroupsPerDimension',
+  'maxTextureDimension2D',
+] as const;
+export type DeviceLimits = Readonly<Record<(typeof REPORTED_LIMITS)[number], number>>;
+
 /** The adapter behind a session, for people and reports. */
 export interface AdapterDescription {
   /** One line, e.g. `nvidia-h100 (nvidia, hopper)`. */
@@ -30,11 +42,14 @@ export interface AdapterDescription {
   readonly description: string;
   readonly driver: string;
   readonly features: readonly string[];
+  /** Of the device in use; the adapter may have more. */
+  readonly limits: DeviceLimits;
 }
 
 export interface EngineDevice {
   readonly device: GPUDevice;
   readonly adapter: AdapterDescription;
+  /** What plans are made for. */
   readonly limits: ScheduleLimits;
   /** Whether `timestamp-query` is there. */
   readonly hasTimestamps: boolean;
@@ -93,11 +108,13 @@ function wrapDevice(device: GPUDevice, owned: boolean, info: Partial<GPUAdapterI
     throw new CompConvError('device-lost', `the GPU device was lost (${reason.reason}): ${reason.message}; create a new session`);
   });
   lost.catch(() => {}); // Whoever waits races against it; nobody waiting is no unhandled rejection.
+  const isSoftware = isSoftwareAdapter(info);
+  const limits = Object.fromEntries(REPORTED_LIMITS.map((name) => [name, device.limits[name]])) as DeviceLimits;
   return {
     device,
     adapter: {
       name: describeAdapter(info),
-      isSoftware: isSoftwareAdapter(info),
+      isSoftware,
       vendor: info.vendor ?? '',
       architecture: info.architecture ?? '',
       device: info.device ?? '',
@@ -105,29 +122,15 @@ function wrapDevice(device: GPUDevice, owned: boolean, info: Partial<GPUAdapterI
       // Not in the standard: Chromium tells it where developer features are on.
       driver: (info as { readonly driver?: string }).driver ?? '',
       features: [...device.features].sort(),
+      limits,
     },
-    limits: scheduleLimits(device, info),
+    limits: { ...limits, isSoftware, hasQuads: isSoftware && device.features.has('subgroups') },
     hasTimestamps: device.features.has('timestamp-query'),
     hasF16: device.features.has('shader-f16'),
     lost,
     release() {
       if (owned) device.destroy();
     },
-  };
-}
-
-/** What plans are made for. */
-function scheduleLimits({ limits, features }: GPUDevice, info: Partial<GPUAdapterInfo>): ScheduleLimits {
-  const isSoftware = isSoftwareAdapter(info);
-  return {
-    maxBufferSize: limits.maxBufferSize,
-    maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
-    maxComputeWorkgroupsPerDimension: limits.maxComputeWorkgroupsPerDimension,
-    maxTextureDimension2D: limits.maxTextureDimension2D,
-    maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
-    maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
-    isSoftware,
-    hasQuads: isSoftware && features.has('subgroups'),
   };
 }
 

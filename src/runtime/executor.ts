@@ -9,6 +9,8 @@ import type { Plan } from '../scheduler/plan.ts';
 import { valueBytes } from '../scheduler/memory.ts';
 import type { ConstantStore } from './constant-store.ts';
 import { fromStored, packActivation, toStored } from './layout.ts';
+import { dispatchWork } from './pace.ts';
+import type { Stage } from './paced-queue.ts';
 import type { PipelineCache } from './pipelines.ts';
 
 interface Step {
@@ -20,8 +22,11 @@ interface Step {
 /** Bytes bound where a kernel has a binding that a dispatch does not use; the largest alignment that an adapter may want. */
 const UNUSED_BYTES = 256;
 
-export class Executor {
+export class Executor implements Stage {
   readonly plan: Plan;
+  readonly label: string;
+  /** Of each dispatch; see `dispatchWork`. */
+  readonly work: readonly number[];
   readonly inputShape: ImageShape;
   readonly outputShape: ImageShape;
   readonly #device: GPUDevice;
@@ -33,6 +38,8 @@ export class Executor {
 
   constructor(device: GPUDevice, plan: Plan, pipelines: readonly GPUComputePipeline[], cache: PipelineCache, constants: ConstantStore) {
     this.plan = plan;
+    this.label = plan.name;
+    this.work = plan.dispatches.map((dispatch) => dispatchWork(plan, dispatch));
     this.#device = device;
     this.inputShape = plan.values.get(plan.input)!.shape;
     this.outputShape = plan.values.get(plan.output)!.shape;
@@ -119,22 +126,14 @@ export class Executor {
     this.#device.queue.writeBuffer(this.input, 0, toStored(packActivation(data, this.inputShape), this.plan.dtype));
   }
 
-  /** Records the whole inference into one compute pass. */
-  encode(encoder: GPUCommandEncoder, timestampWrites?: GPUComputePassTimestampWrites): void {
-    const pass = encoder.beginComputePass({ label: this.plan.name, ...(timestampWrites ? { timestampWrites } : {}) });
-    this.record(pass);
-    pass.end();
-  }
-
-  /** Records the dispatches into a pass of the caller's, `repeats` times over. */
-  record(pass: GPUComputePassEncoder, repeats = 1): void {
+  /** Records the dispatches from `from` to the one before `to`; past the last one they begin again. By default each once. */
+  record(pass: GPUComputePassEncoder, from = 0, to = this.#steps.length): void {
     let current: GPUComputePipeline | undefined;
-    for (let repeat = 0; repeat < repeats; repeat++) {
-      for (const { pipeline, bindGroup, dispatch } of this.#steps) {
-        if (pipeline !== current) pass.setPipeline((current = pipeline));
-        pass.setBindGroup(0, bindGroup);
-        pass.dispatchWorkgroups(...dispatch.workgroups);
-      }
+    for (let i = from; i < to; i++) {
+      const { pipeline, bindGroup, dispatch } = this.#steps[i % this.#steps.length];
+      if (pipeline !== current) pass.setPipeline((current = pipeline));
+      pass.setBindGroup(0, bindGroup);
+      pass.dispatchWorkgroups(...dispatch.workgroups);
     }
   }
 

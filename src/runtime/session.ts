@@ -14,16 +14,18 @@ import { schedule, type ScheduleOptions } from '../scheduler/schedule.ts';
 import type { Plan } from '../scheduler/plan.ts';
 import { dtypes, type Dtype } from '../tensor/dtype.ts';
 import { formatImageShape, sameImageShape, type ImageShape } from '../tensor/image-shape.ts';
-import { formatShape, tensor, type Tensor } from '../tensor/tensor.ts';
+import type { Tensor } from '../tensor/tensor.ts';
 import { ImagePreprocessor } from '../vision/image-preprocessor.ts';
-import { isImageSource, type ImageSource } from '../vision/image-source.ts';
+import type { ImageSource } from '../vision/image-source.ts';
 import { topK, type Classification } from '../vision/top-k.ts';
 import { ConstantStore } from './constant-store.ts';
 import { openDevice, withErrorScopes, type AdapterDescription, type DeviceOptions, type EngineDevice } from './device.ts';
 import { Executor } from './executor.ts';
 import { unpackActivation } from './layout.ts';
-import { PipelineCache } from './pipelines.ts';
 import { indexedDbTuningCache } from './indexed-db-cache.ts';
+import { PacedQueue } from './paced-queue.ts';
+import { PipelineCache } from './pipelines.ts';
+import { imagesOf, isTensor, shapeOfInput, type SessionInput } from './session-input.ts';
 import { PassTimer } from './timing.ts';
 import { isKnown, lookUp, tuneNetwork, type TuningProgress, type TuningReport } from './tuner.ts';
 import { tuningKey, type TunedSignature, type TuningCache } from './tuning-cache.ts';
@@ -57,9 +59,6 @@ export interface TuneOptions {
   readonly fresh?: boolean;
 }
 
-/** A tensor `[N, C, H, W]`, already normalised, or one or more images, which the model's preprocessing makes into one. */
-export type SessionInput = Tensor | ImageSource | readonly ImageSource[];
-
 export interface RunOptions {
   /** Mirrors images left to right; tensors are taken as they are. Default false. */
   readonly flip?: boolean;
@@ -72,7 +71,12 @@ export interface RunResult {
   readonly latencyMs: number;
   /** Of that, what the CPU took to record the commands and submit them; copying the input is not in it. */
   readonly encodeMs: number;
-  /** On the GPU, where it has `timestamp-query`; browsers round it to 0.1 ms or so. */
+  /** In how many submits: one, but for what is expected to take more than half a second. */
+  readonly submits: number;
+  /**
+   * On the GPU, where it has `timestamp-query`, from the beginning of the network to its end, pauses between submits included;
+   * browsers round it to 0.1 ms or so.
+   */
   readonly gpuTimeMs?: number;
 }
 
@@ -92,13 +96,15 @@ export class Session {
   readonly #pipelines: PipelineCache;
   readonly #constants: ConstantStore;
   readonly #executors = new Map<string, Executor>();
+  readonly #queue: PacedQueue;
   readonly #timer: PassTimer | undefined;
   #preprocessor: ImagePreprocessor | undefined;
   #tuned: ReadonlyMap<string, TunedSignature> = new Map();
   /** Kernels to take instead of the predicted ones, by signature. */
   #choices: ReadonlyMap<string, string> = new Map();
   readonly #end = new AbortController();
-  #queue: Promise<unknown> = Promise.resolve();
+  /** The last of those that wait for each other. */
+  #turn: Promise<unknown> = Promise.resolve();
   #disposed = false;
 
   private constructor(model: Model, engine: EngineDevice, options: SessionOptions) {
@@ -115,6 +121,7 @@ export class Session {
     this.#engine = engine;
     this.#pipelines = new PipelineCache(engine.device, this.dtype);
     this.#constants = new ConstantStore(engine.device, model.weights);
+    this.#queue = new PacedQueue(engine.device);
     this.#timer = engine.hasTimestamps ? new PassTimer(engine.device) : undefined;
   }
 
@@ -212,8 +219,8 @@ export class Session {
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#queue.then(() => this.#guard(work()));
-    this.#queue = result.catch(() => {});
+    const result = this.#turn.then(() => this.#guard(work()));
+    this.#turn = result.catch(() => {});
     return result;
   }
 
@@ -235,35 +242,32 @@ export class Session {
 
   async #run(input: SessionInput, options: RunOptions, timed: boolean): Promise<RunResult> {
     this.#throwIfDisposed();
-    const shape = this.#shapeOfInput(input);
-    const executor = await this.#prepare(shape);
+    const executor = await this.#prepare(shapeOfInput(this.graph, input));
     const { device } = this.#engine;
     // Compiled once, and no part of how long a run takes.
     if (!isTensor(input)) this.#preprocessor ??= await ImagePreprocessor.create(device, this.dtype);
     const start = performance.now();
     const images = isTensor(input) ? undefined : await this.#uploadImages(imagesOf(input), options, executor);
-    this.#throwIfDisposed();
     const timer = timed ? this.#timer : undefined;
-    let encodeMs = 0;
     try {
-      await withErrorScopes(device, this.graph.name, () => {
-        if (isTensor(input)) executor.writeInput(input.data);
-        const begin = performance.now();
-        const encoder = device.createCommandEncoder({ label: this.graph.name });
-        images?.encode(encoder);
-        executor.encode(encoder, timer?.writes);
-        executor.encodeReadback(encoder);
-        timer?.encodeResolve(encoder);
-        device.queue.submit([encoder.finish()]);
-        encodeMs = performance.now() - begin;
+      const { value: packed, submits, encodeMs } = await this.#queue.run({
+        name: this.graph.name,
+        stages: images ? [images, executor] : [executor],
+        timer,
+        write: () => {
+          if (isTensor(input)) executor.writeInput(input.data);
+        },
+        encodeAfter: (encoder) => executor.encodeReadback(encoder),
+        read: () => executor.readOutput(),
+        check: () => this.#throwIfDisposed(),
       });
-      const packed = await executor.readOutput();
       const latencyMs = performance.now() - start;
       const gpuTimeNs = await timer?.readNs();
       return {
         output: unpackActivation(packed, executor.outputShape),
         latencyMs,
         encodeMs,
+        submits,
         ...(gpuTimeNs === undefined ? {} : { gpuTimeMs: gpuTimeNs / 1e6 }),
       };
     } finally {
@@ -287,6 +291,7 @@ export class Session {
       const { report, known, choices } = await tuneNetwork(
         {
           engine: this.#engine,
+          queue: this.#queue,
           graph: this.graph,
           weights: this.model.weights,
           scheduleOptions: this.#scheduleOptions,
@@ -355,20 +360,6 @@ export class Session {
     }
     return this.#preprocessor!.prepare(images, preprocess, executor.inputShape, executor.input, options);
   }
-
-  #shapeOfInput(input: SessionInput): ImageShape {
-    const own = shapeOf(this.graph, this.graph.input);
-    if (!isTensor(input)) return { ...own, n: imagesOf(input).length };
-    tensor(input.shape, input.data);
-    const [n, c, h, w] = input.shape;
-    if (input.shape.length !== 4 || c !== own.c || n < 1) {
-      throw new CompConvError(
-        'invalid-argument',
-        `${this.graph.name}: the input must be [N, ${own.c}, H, W] with N >= 1, got ${formatShape(input.shape)}`,
-      );
-    }
-    return { n, h, w, c };
-  }
 }
 
 /**
@@ -377,23 +368,4 @@ export class Session {
  */
 export function createSession(model: Model, options?: SessionOptions): Promise<Session> {
   return Session.create(model, options);
-}
-
-function isTensor(input: SessionInput): input is Tensor {
-  return typeof input === 'object' && input !== null && 'shape' in input;
-}
-
-function imagesOf(input: ImageSource | readonly ImageSource[]): readonly ImageSource[] {
-  const images = Array.isArray(input) ? input : [input];
-  if (images.length === 0) throw new CompConvError('invalid-argument', 'run: got an empty list of images');
-  for (const image of images) {
-    if (!isImageSource(image)) {
-      throw new CompConvError(
-        'invalid-argument',
-        'run: expected a tensor { shape, data } or images (Blob, ImageBitmap, ImageData, canvas, <img>, <video>, VideoFrame, ' +
-          `{ width, height, data }), got ${Object.prototype.toString.call(image)}`,
-      );
-    }
-  }
-  return images;
 }

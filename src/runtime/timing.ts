@@ -1,4 +1,4 @@
-/** Time of one compute pass on the GPU itself, by two timestamps. */
+/** Time on the GPU itself, by two timestamps: at the beginning of a compute pass, and at the end of that or a later one. */
 
 const TIMESTAMPS = 2;
 const BYTE_LENGTH = TIMESTAMPS * 8;
@@ -15,24 +15,34 @@ export class PassTimer {
     this.#readback = device.createBuffer({ size: BYTE_LENGTH, usage: GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ });
   }
 
-  /** For `beginComputePass`. */
-  get writes(): GPUComputePassTimestampWrites {
-    return { querySet: this.#queries, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 };
+  /** For `beginComputePass`: what is timed may begin with one pass and end with another; undefined for one in between. */
+  writes(begins = true, ends = true): GPUComputePassTimestampWrites | undefined {
+    if (!begins && !ends) return undefined;
+    return {
+      querySet: this.#queries,
+      ...(begins && { beginningOfPassWriteIndex: 0 }),
+      ...(ends && { endOfPassWriteIndex: 1 }),
+    };
   }
 
-  /** Records, after the pass, what `readNs` reads. */
+  /** Records, after the last pass, what is read. */
   encodeResolve(encoder: GPUCommandEncoder): void {
     encoder.resolveQuerySet(this.#queries, 0, TIMESTAMPS, this.#resolved, 0);
     encoder.copyBufferToBuffer(this.#resolved, 0, this.#readback, 0, BYTE_LENGTH);
   }
 
-  /** Nanoseconds of the last submitted pass; undefined where the clock stood still or ran backwards. */
-  async readNs(): Promise<number | undefined> {
+  /** The two timestamps that were submitted last, in nanoseconds since whenever. */
+  async read(): Promise<[begin: bigint, end: bigint]> {
     await this.#readback.mapAsync(GPUMapMode.READ);
     const [begin, end] = new BigUint64Array(this.#readback.getMappedRange());
-    const elapsed = end > begin ? Number(end - begin) : undefined;
     this.#readback.unmap();
-    return elapsed;
+    return [begin, end];
+  }
+
+  /** Nanoseconds between them, what the GPU waited in between included; undefined where the clock stood still or ran backwards. */
+  async readNs(): Promise<number | undefined> {
+    const [begin, end] = await this.read();
+    return end > begin ? Number(end - begin) : undefined;
   }
 
   destroy(): void {

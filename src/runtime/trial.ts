@@ -7,6 +7,7 @@ import type { ConstantStore } from './constant-store.ts';
 import { withErrorScopes, type EngineDevice } from './device.ts';
 import { Executor } from './executor.ts';
 import { fromStored, toStored } from './layout.ts';
+import type { PacedQueue } from './paced-queue.ts';
 import type { PipelineCache } from './pipelines.ts';
 import { PassTimer } from './timing.ts';
 
@@ -17,24 +18,31 @@ const SEED = 1;
 /** Time on the GPU by its own clock where it has one, else from submission to completion. One measurement at a time. */
 export class Stopwatch {
   readonly #device: GPUDevice;
+  readonly #queue: PacedQueue;
   readonly #timer: PassTimer | undefined;
 
-  constructor({ device, hasTimestamps }: EngineDevice) {
+  constructor({ device, hasTimestamps }: EngineDevice, queue: PacedQueue) {
     this.#device = device;
+    this.#queue = queue;
     this.#timer = hasTimestamps ? new PassTimer(device) : undefined;
   }
 
-  /** Milliseconds of one replay, on average over `repeats` in one pass. */
+  /** Milliseconds of one replay, on average over `repeats` that follow each other. */
   async time(executor: Executor, repeats: number): Promise<number> {
+    const timer = this.#timer;
     const start = performance.now();
-    const encoder = this.#device.createCommandEncoder({ label: `${executor.plan.name}, ${repeats} times` });
-    const pass = encoder.beginComputePass(this.#timer ? { timestampWrites: this.#timer.writes } : {});
-    executor.record(pass, repeats);
-    pass.end();
-    this.#timer?.encodeResolve(encoder);
-    this.#device.queue.submit([encoder.finish()]);
-    if (!this.#timer) await this.#device.queue.onSubmittedWorkDone();
-    const elapsedNs = await this.#timer?.readNs();
+    const { value: elapsedNs } = await this.#queue.run<number | undefined>({
+      name: `${executor.label}, ${repeats} times`,
+      stages: [
+        {
+          label: executor.label,
+          work: Array.from({ length: repeats }, () => executor.work).flat(),
+          record: (pass, from, to) => executor.record(pass, from, to),
+        },
+      ],
+      timer,
+      read: () => (timer ? timer.readNs() : this.#device.queue.onSubmittedWorkDone()),
+    });
     return (elapsedNs === undefined ? performance.now() - start : elapsedNs / 1e6) / repeats;
   }
 
@@ -46,10 +54,12 @@ export class Stopwatch {
 export class Trial {
   readonly plan: Excerpt;
   readonly #device: GPUDevice;
+  readonly #queue: PacedQueue;
   readonly #executor: Executor;
 
-  private constructor(device: GPUDevice, plan: Excerpt, executor: Executor) {
+  private constructor(device: GPUDevice, queue: PacedQueue, plan: Excerpt, executor: Executor) {
     this.#device = device;
+    this.#queue = queue;
     this.plan = plan;
     this.#executor = executor;
   }
@@ -57,6 +67,7 @@ export class Trial {
   /** @throws gpu-validation, out-of-memory, aborted */
   static async prepare(
     { device }: EngineDevice,
+    queue: PacedQueue,
     plan: Excerpt,
     pipelines: PipelineCache,
     constants: ConstantStore,
@@ -65,7 +76,7 @@ export class Trial {
     const compiled = await pipelines.compile(plan.dispatches, undefined, signal);
     await withErrorScopes(device, plan.name, () => constants.upload(plan.constants.values(), undefined, signal));
     const executor = await withErrorScopes(device, plan.name, () => new Executor(device, plan, compiled, pipelines, constants));
-    return new Trial(device, plan, executor);
+    return new Trial(device, queue, plan, executor);
   }
 
   /**
@@ -79,21 +90,27 @@ export class Trial {
       return { name, size, readback: this.#device.createBuffer({ size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST }) };
     });
     try {
-      await withErrorScopes(this.#device, plan.name, () => {
-        for (const { name, size } of results) this.#write(name, new Float32Array(size / bytesPerElement(plan.dtype)).fill(NaN));
-        // Last: in a whole plan a result may share the input's buffer.
-        this.#writeInputs();
-        const encoder = this.#device.createCommandEncoder({ label: plan.name });
-        this.#executor.encode(encoder);
-        for (const { name, size, readback } of results) encoder.copyBufferToBuffer(this.#executor.bufferOf(name), 0, readback, 0, size);
-        this.#device.queue.submit([encoder.finish()]);
+      const { value } = await this.#queue.run({
+        name: plan.name,
+        stages: [this.#executor],
+        write: () => {
+          for (const { name, size } of results) this.#write(name, new Float32Array(size / bytesPerElement(plan.dtype)).fill(NaN));
+          // Last: in a whole plan a result may share the input's buffer.
+          this.#writeInputs();
+        },
+        encodeAfter: (encoder) => {
+          for (const { name, size, readback } of results) encoder.copyBufferToBuffer(this.#executor.bufferOf(name), 0, readback, 0, size);
+        },
+        read: async () => {
+          const values = new Map<string, Float32Array>();
+          for (const { name, readback } of results) {
+            await readback.mapAsync(GPUMapMode.READ);
+            values.set(name, fromStored(readback.getMappedRange(), plan.dtype));
+          }
+          return values;
+        },
       });
-      const values = new Map<string, Float32Array>();
-      for (const { name, readback } of results) {
-        await readback.mapAsync(GPUMapMode.READ);
-        values.set(name, fromStored(readback.getMappedRange(), plan.dtype));
-      }
-      return values;
+      return value;
     } finally {
       for (const { readback } of results) readback.destroy();
     }

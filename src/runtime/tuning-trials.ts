@@ -8,6 +8,7 @@ import { schedule, type ScheduleOptions } from '../scheduler/schedule.ts';
 import type { Weights } from '../weights/weights.ts';
 import { ConstantStore } from './constant-store.ts';
 import type { EngineDevice } from './device.ts';
+import type { PacedQueue } from './paced-queue.ts';
 import type { PipelineCache } from './pipelines.ts';
 import { race, type RaceOptions } from './race.ts';
 import { difference, Stopwatch, Trial } from './trial.ts';
@@ -16,6 +17,7 @@ import type { TunedSignature } from './tuning-cache.ts';
 /** A network on a device, to be tuned. */
 export interface TuningSubject {
   readonly engine: EngineDevice;
+  readonly queue: PacedQueue;
   readonly graph: Graph;
   readonly weights: Weights;
   readonly scheduleOptions: ScheduleOptions;
@@ -38,7 +40,7 @@ export class TuningTrials {
 
   constructor(subject: TuningSubject) {
     this.#subject = subject;
-    this.#stopwatch = new Stopwatch(subject.engine);
+    this.#stopwatch = new Stopwatch(subject.engine, subject.queue);
   }
 
   destroy(): void {
@@ -122,8 +124,8 @@ export class TuningTrials {
   }
 
   async #prepare(plan: Excerpt, constants: ConstantStore): Promise<Trial> {
-    const { engine, pipelines, signal } = this.#subject;
-    return Trial.prepare(engine, plan, pipelines, constants, signal);
+    const { engine, queue, pipelines, signal } = this.#subject;
+    return Trial.prepare(engine, queue, plan, pipelines, constants, signal);
   }
 
   /** The op, or the form's ops, alone, computed by a candidate. @throws limit-exceeded */

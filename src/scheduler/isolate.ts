@@ -1,5 +1,5 @@
 /** Where a plan could take other kernels, and one such op as a plan of its own: what tuning verifies and measures. */
-import { valuesOf, type Choice } from '../kernels/kernel.ts';
+import { valuesOf, type Choice, type Dispatch } from '../kernels/kernel.ts';
 import { valueBytes } from './memory.ts';
 import type { Form, Plan } from './plan.ts';
 
@@ -25,14 +25,18 @@ export interface Excerpt extends Plan {
   readonly results: readonly string[];
 }
 
-/** The first op of a plan with that signature, or the ops of its first such form, all dispatches; every value has a buffer of its own. */
+/** The first op of a plan with that signature, or the ops of its first such form, all dispatches. */
 export function isolate(plan: Plan, signature: string): Excerpt | undefined {
   const labels = labelsOf(plan, signature);
   const dispatches = plan.dispatches.filter(({ label }) => labels.includes(label));
-  if (dispatches.length === 0) return undefined;
+  return dispatches.length > 0 ? excerpt(plan, dispatches) : undefined;
+}
+
+/** Some of a plan's dispatches as a plan of their own; every value has a buffer of its own. */
+export function excerpt(plan: Plan, dispatches: readonly Dispatch[]): Excerpt {
   const written = new Set(dispatches.flatMap((dispatch) => valuesOf(dispatch).written));
   const inputs = [...new Set(dispatches.flatMap((dispatch) => valuesOf(dispatch).read))].filter((value) => !written.has(value));
-  const readElsewhere = new Set(plan.dispatches.flatMap((dispatch) => (labels.includes(dispatch.label) ? [] : valuesOf(dispatch).read)));
+  const readElsewhere = new Set(plan.dispatches.flatMap((dispatch) => (dispatches.includes(dispatch) ? [] : valuesOf(dispatch).read)));
   const results = [...written].filter((value) => value === plan.output || readElsewhere.has(value));
   const used = [...inputs, ...written];
   const keys = new Set(dispatches.flatMap(({ buffers }) => buffers.flatMap((ref) => ('constant' in ref ? [ref.constant] : []))));

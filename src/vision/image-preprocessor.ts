@@ -1,6 +1,6 @@
 /**
- * Images to a network's input on the GPU, by `preprocess.wgsl`: uploads them, and records two dispatches for each in
- * front of the network's own.
+ * Images to a network's input on the GPU, by `preprocess.wgsl`: uploads them, and records two dispatches for each, in a
+ * pass in front of the network's own.
  */
 import code from '../../shaders/preprocess.wgsl?raw';
 import { CompConvError } from '../errors.ts';
@@ -28,8 +28,11 @@ export interface PrepareOptions {
 
 /** Uploaded images, bound to where they go. */
 export interface PreparedImages {
-  /** Records the work, in a pass of its own. May be called again, for another submit. */
-  encode(encoder: GPUCommandEncoder): void;
+  readonly label: string;
+  /** Of each image: about how many MACs would take a network as long. */
+  readonly work: readonly number[];
+  /** Records the work of the images from `from` to the one before `to`, by default of all. May be called again, for another submit. */
+  record(pass: GPUComputePassEncoder, from?: number, to?: number): void;
   /** Frees everything; call after the submit, which still completes. Again is harmless. */
   release(): void;
 }
@@ -42,6 +45,9 @@ interface Pipelines {
   readonly columns: GPUComputePipeline;
 }
 
+/** What a pixel of a large photo takes, in multiply-adds: it is uploaded, and loaded twice for its row. Seen on SwiftShader. */
+const MACS_PER_PIXEL = 128;
+
 type Workgroups = readonly [x: number, y: number, z: number];
 
 interface Step {
@@ -49,6 +55,7 @@ interface Step {
   readonly bindGroup: GPUBindGroup;
   readonly rows: Workgroups;
   readonly columns: Workgroups;
+  readonly work: number;
 }
 
 export class ImagePreprocessor {
@@ -113,6 +120,7 @@ export class ImagePreprocessor {
 }
 
 class Prepared implements PreparedImages {
+  readonly label = 'preprocess';
   readonly #device: GPUDevice;
   readonly #pipelines: Pipelines;
   readonly #textures: readonly GPUTexture[];
@@ -161,7 +169,7 @@ class Prepared implements PreparedImages {
     const outOfMemory = this.#device.popErrorScope();
     this.#device.queue.writeBuffer(sizes, 0, contents);
 
-    this.#steps = images.map(({ range }, index) => ({
+    this.#steps = images.map(({ mapping, range }, index) => ({
       pipeline: this.#pipelines.rows[preprocess.color],
       bindGroup: this.#device.createBindGroup({
         label: `image ${index}`,
@@ -175,6 +183,7 @@ class Prepared implements PreparedImages {
       }),
       rows: linearWorkgroups(range.rows * shape.w, limits),
       columns: linearWorkgroups(shape.h * shape.w, limits),
+      work: MACS_PER_PIXEL * mapping.source.width * range.rows,
     }));
     if (await outOfMemory) {
       throw new CompConvError(
@@ -184,16 +193,18 @@ class Prepared implements PreparedImages {
     }
   }
 
-  encode(encoder: GPUCommandEncoder): void {
-    const pass = encoder.beginComputePass({ label: 'preprocess' });
-    for (const { pipeline, bindGroup, rows, columns } of this.#steps) {
+  get work(): readonly number[] {
+    return this.#steps.map(({ work }) => work);
+  }
+
+  record(pass: GPUComputePassEncoder, from = 0, to = this.#steps.length): void {
+    for (const { pipeline, bindGroup, rows, columns } of this.#steps.slice(from, to)) {
       pass.setBindGroup(0, bindGroup);
       pass.setPipeline(pipeline);
       pass.dispatchWorkgroups(...rows);
       pass.setPipeline(this.#pipelines.columns);
       pass.dispatchWorkgroups(...columns);
     }
-    pass.end();
   }
 
   release(): void {

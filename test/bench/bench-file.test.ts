@@ -25,7 +25,7 @@ test('a file is written under its own name, and replaced', async () => {
   expect(await writeReport(path, { ...REPORT, versions: { engine: '9' } })).toBe(path);
   const text = await readFile(path, 'utf8');
   expect(JSON.parse(text)).toEqual({ ...REPORT, versions: { engine: '9' } });
-  expect(text.startsWith('{\n  "format": 1,\n  "date": ')).toBe(true);
+  expect(text.startsWith('{\n  "format": 2,\n  "date": ')).toBe(true);
   expect(text.endsWith('}\n')).toBe(true);
 });
 

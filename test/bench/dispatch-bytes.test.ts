@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { countMoves, dispatchBytes } from '../../bench/dispatch-bytes.ts';
-import { alone } from '../../bench/layers.ts';
+import { excerpt } from '../../src/scheduler/isolate.ts';
 import { GraphBuilder } from '../../src/graph/builder.ts';
 import { createNetwork, type NetworkOptions } from '../../src/models/network.ts';
 import { valueBytes } from '../../src/scheduler/memory.ts';
@@ -27,7 +27,7 @@ describe.each(NETWORKS)('%o', (options) => {
       const values = [...plan.values].filter(([value]) => value !== plan.input);
       expect(written).toBe(values.reduce((sum, [, value]) => sum + valueBytes(value, 'f32'), 0));
       for (const [i, dispatch] of plan.dispatches.entries()) {
-        const { memory } = alone(plan, dispatch);
+        const { memory } = excerpt(plan, [dispatch]);
         const { readBytes, writtenBytes, constantBytes, bytes: all } = bytes[i];
         expect(all).toBe(readBytes + writtenBytes + constantBytes);
         expect(readBytes + writtenBytes).toBeLessThanOrEqual(memory.lowerBoundBytes);

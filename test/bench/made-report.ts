@@ -11,7 +11,7 @@ import { summarize } from '../../bench/statistics.ts';
 import { seededModel } from '../../src/models/load-model.ts';
 import { schedule } from '../../src/scheduler/schedule.ts';
 import { seededRandom } from '../support/random.ts';
-import { LIMITS } from './sample-report.ts';
+import { LIMITS, REPORT } from './sample-report.ts';
 
 /** What a dispatch takes beyond its roofline, and what an inference takes beyond its dispatches. */
 const KERNEL_SLOWNESS = 2.2;
@@ -73,6 +73,7 @@ export function madeReport(asked: Partial<BenchRequest> = {}, isSoftware = false
       description: '',
       driver: '551.2',
       features: ['shader-f16', 'subgroups', 'timestamp-query'],
+      limits: REPORT.adapter.limits,
     },
     versions: { engine: '0.1.0', browser: 'Chrome 150.0.7871.100', os: 'Linux 6.8.0 x86', isolation: 'isolated, 16 threads' },
     options: { ...checked, networks: networks.map((network) => ({ ...network, baseline: network.baseline! })), tuned: false },

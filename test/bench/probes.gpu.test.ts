@@ -39,6 +39,21 @@ async function after(
   return bytes;
 }
 
+/** The device, but its timestamps never get to where they are read. */
+function withoutResolve(device: GPUDevice): GPUDevice {
+  return new Proxy(device, {
+    get(target, key) {
+      const value = Reflect.get(target, key, target) as unknown;
+      if (key !== 'createCommandEncoder') return typeof value === 'function' ? value.bind(target) : value;
+      return () => {
+        const encoder = target.createCommandEncoder();
+        encoder.resolveQuerySet = () => undefined;
+        return encoder;
+      };
+    },
+  });
+}
+
 test('each dispatch of the chain runs, after the one before it', async () => {
   const chain = await Probe.create(gpu.engine, codeChain, [{ byteLength: 4 }]);
   const bytes = await after(chain, 0, 4, (pass) => chain.record(pass, 1, 1000));
@@ -76,8 +91,8 @@ test('copies are whole', async () => {
 });
 
 test('without timestamps the queue is the clock', async () => {
-  const watch = new Stopwatch({ ...gpu.engine, hasTimestamps: false });
-  expect(watch.clock).toBe('queue');
+  const watch = await Stopwatch.create({ ...gpu.engine, hasTimestamps: false });
+  expect(watch).toMatchObject({ clock: 'queue', timestampStepNs: undefined });
   const copy = await Probe.create(gpu.engine, codeChain, [{ byteLength: 4 }]);
   const record = (times: number) => (pass: GPUComputePassEncoder) => copy.record(pass, 1, times);
   const repeats = await watch.repeatsFor(record, 100);
@@ -86,6 +101,23 @@ test('without timestamps the queue is the clock', async () => {
   // Less an empty pass, which may take as long.
   for (const ms of await watch.samples(record(100), 2)) expect(ms).toBeLessThan(1000);
   copy.destroy();
+});
+
+test('the step of timestamps is measured, and clocks that stand still are not used', async () => {
+  const { engine } = gpu;
+  expect(engine.hasTimestamps).toBe(true);
+  const watch = await Stopwatch.create(engine);
+  expect(watch.clock).toBe('timestamp-query');
+  const step = watch.timestampStepNs!;
+  // Dawn has 65,536 ns unless told to be unsafe; 1 ms would be useless.
+  expect(step).toBeGreaterThanOrEqual(1);
+  expect(step).toBeLessThanOrEqual(1e6);
+  for (let i = 0; i < 5; i++) expect(Math.round((await watch.time(() => {})) * 1e6) % step).toBe(0);
+  watch.destroy();
+  const still = await Stopwatch.create({ ...engine, device: withoutResolve(engine.device) });
+  expect(still).toMatchObject({ clock: 'queue', timestampStepNs: undefined });
+  expect(await still.time(() => {})).toBeGreaterThan(0);
+  still.destroy();
 });
 
 test('an interruption ends limits and layers', async () => {

@@ -1,9 +1,13 @@
 /** A report on made-up numbers, and the limits of a made-up adapter. */
 import type { AdapterLimits, BenchReport } from '../../bench/report.ts';
 import type { Summary } from '../../bench/statistics.ts';
+import { DEFAULT_LIMITS, type DeviceLimits } from '../../src/index.ts';
 
 /** Statistics of one measurement. */
 export const only = (value: number): Summary => ({ median: value, p90: value, min: value, n: 1 });
+
+/** What WebGPU guarantees. */
+export const DEVICE_LIMITS: DeviceLimits = { ...DEFAULT_LIMITS, maxStorageBuffersPerShaderStage: 8 };
 
 /** 1 TFLOP/s, 1,000 GB/s up to 1 MB and 100 GB/s beyond, 10 us per dispatch. */
 export const LIMITS: AdapterLimits = {
@@ -32,6 +36,7 @@ export const REPORT: BenchReport = {
     description: '',
     driver: '',
     features: ['timestamp-query'],
+    limits: DEVICE_LIMITS,
   },
   versions: { engine: '0.1.0' },
   options: {

@@ -17,6 +17,8 @@ import { seededWeights } from '../../src/weights/seeded.ts';
 import type { Weights } from '../../src/weights/weights.ts';
 import { reportProblems } from '../bench/report-schema.ts';
 import { expectClose } from '../support/compare.ts';
+import { readOnnx } from '../support/onnx-reader.ts';
+import { runOnnx } from '../support/onnx-runtime.ts';
 import { distinctValues } from '../support/random.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -200,6 +202,54 @@ describe('without a GPU', () => {
   });
 });
 
+describe('export', () => {
+  test('a file of weights: onnxruntime gives the reference’s logits, and the file says what the weights’ says', async () => {
+    const path = at('small.onnx');
+    const summary = await json('export', '--weights', at('small.safetensors'), path, '--size', '20', '--batch', '2');
+    const bytes = await readFile(path);
+    const { graph, metadata_props: metadata } = readOnnx(bytes);
+    expect(summary).toEqual({
+      network: 'ResNetSmall14',
+      options: { ...SMALL, innerBias: false },
+      inputShape: [2, 1, 20, 20],
+      outputShape: [2, 10],
+      opset: 17,
+      nodes: graph.node.length,
+      byteLength: bytes.length,
+      file: path,
+    });
+    const stored = new Map(metadata.map(({ key, value }) => [key, JSON.parse(value) as unknown]));
+    expect(Object.fromEntries(stored)).toMatchObject({ compconv: SMALL, preprocess: PREPROCESS, labels: LABELS });
+    const input = { shape: [2, 1, 20, 20], data: distinctValues(800, 4) };
+    expectClose((await runOnnx(bytes, input)).data, reference(small, input).data, { relativeL2: 1e-5 });
+  });
+
+  test('made-up weights, for people', async () => {
+    const path = await file('made.onnx', 'replaced');
+    const flags = ['--arch', 'resnet_small14', '--c0', '16', '--seed', '3', '--out', path];
+    const { status, stdout, stderr } = await compconv('export', ...flags);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    const bytes = await readFile(path);
+    const { graph } = readOnnx(bytes);
+    expect(stdout).toBe(
+      `CompConv16-ResNetSmall14: input [1, 1, 28, 28], output [1, 10], ${graph.node.length} nodes of opset 17\n` +
+        `written to ${path}, ${(bytes.length / 1e6).toFixed(1)} MB\n`,
+    );
+    const input = { shape: [1, 1, 28, 28], data: distinctValues(784, 4) };
+    const expected = reference(seededNetwork({ arch: 'resnet_small14', c0: 16 }, 3), input);
+    expectClose((await runOnnx(bytes, input)).data, expected.data, { relativeL2: 1e-5 });
+  });
+
+  test('wrong input', async () => {
+    const flags = ['export', '--arch', 'resnet_small14'];
+    await expectFailure(2, 'export: give one file to write', ...flags, '--seed', '1');
+    await expectFailure(2, 'export: give one file to write', ...flags, '--seed', '1', '--out', at('a.onnx'), at('b.onnx'));
+    await expectFailure(2, 'export: give --weights with a file, or --seed', ...flags, at('a.onnx'));
+    await expectFailure(2, /none\/a\.onnx: cannot be written: there is no such file or folder/, ...flags, '--seed', '1', at('none/a.onnx'));
+    await expectFailure(2, 'use a larger input', 'export', '--arch', 'vgg11', '--seed', '1', '--size', '16', at('a.onnx'));
+  });
+});
+
 describe('run', () => {
   const input: Tensor = { shape: [2, 3, 40, 33], data: distinctValues(2 * 3 * 40 * 33, 5) };
 
@@ -309,7 +359,7 @@ describe('bench', () => {
     for (const network of [plain, compact]) {
       expect(network).toMatchObject({ verified: true, baseline: plain['label'], inputShape: [1, 1, 16, 16], verifySize: 16 });
       const { times, plan, load } = network;
-      expect(times).toMatchObject({ latencyMs: { n: 2 }, encodeMs: { n: 2 } });
+      expect(times).toMatchObject({ latencyMs: { n: 2 }, encodeMs: { n: 2 }, submits: 1 });
       expect(Math.min(...(times.latencySamplesMs as number[]))).toBe(times.latencyMs.min);
       expect(times.encodeMs.median).toBeLessThan(times.latencyMs.median);
       expect(plan.moves).toBe(0);

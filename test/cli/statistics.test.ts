@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { isSteady, median, p90, relativeL2, summarize } from '../../bench/statistics.ts';
+import { clockStep, isSteady, median, p90, relativeL2, summarize } from '../../bench/statistics.ts';
 
 test('median: the middle value, or the mean of the two middle ones', () => {
   expect(median([5])).toBe(5);
@@ -41,4 +41,13 @@ test('steady: within 10 % of the longer one', () => {
   expect(isSteady(90, 100)).toBe(true);
   expect(isSteady(100, 89)).toBe(false);
   expect(isSteady(100, 112)).toBe(false);
+});
+
+test('the step of a clock: what all its readings are multiples of, from the first one on', () => {
+  const readings = (step: bigint, origin: bigint, ...steps: bigint[]) => steps.map((n) => origin + n * step);
+  expect(clockStep(readings(65536n, 0n, 10n, 13n, 13n, 18n))).toBe(65536n);
+  // Wherever it began, and in whatever order.
+  expect(clockStep(readings(100_000n, 2n ** 62n + 7n, 9n, 4n, 13n, 4n))).toBe(100_000n);
+  expect(clockStep(readings(1n, 12345n, 0n, 17n, 40n))).toBe(1n);
+  for (const still of [[], [5n], [5n, 5n, 5n]]) expect(clockStep(still)).toBeUndefined();
 });

@@ -162,6 +162,7 @@ describe('creation', () => {
     const { adapter: plain } = await openNodeGpu();
     const device = await plain.requestDevice();
     const session = await open(small(16), { device });
+    expect(session.adapter.limits).toMatchObject({ maxStorageBufferBindingSize: 134217728, maxStorageBuffersPerShaderStage: 8 });
     expectClose((await session.run(image(1, 1))).data, expected(session.model, image(1, 1)), { relativeL2: 1e-5 });
     const huge = { shape: [700, 1, 56, 56], data: new Float32Array(700 * 56 * 56) };
     await expect(session.run(huge)).rejects.toThrow(/needs \d+ bytes, but this adapter binds at most 134217728; use a smaller batch/);

@@ -17,6 +17,7 @@ import {
 } from '../../src/index.ts';
 import { ConstantStore } from '../../src/runtime/constant-store.ts';
 import { openDevice } from '../../src/runtime/device.ts';
+import { PacedQueue } from '../../src/runtime/paced-queue.ts';
 import { PipelineCache } from '../../src/runtime/pipelines.ts';
 import { TuningTrials } from '../../src/runtime/tuning-trials.ts';
 import { distinctChoices, distinctForms } from '../../src/scheduler/isolate.ts';
@@ -169,7 +170,9 @@ describe('tune', () => {
     const limits = { ...engine.limits, isSoftware: false, hasQuads: false };
     const constants = new ConstantStore(engine.device, weights);
     const pipelines = new PipelineCache(engine.device, 'f32');
-    const trials = new TuningTrials({ engine: { ...engine, limits }, graph, weights, scheduleOptions: {}, pipelines, constants, signal: undefined });
+    const queue = new PacedQueue(engine.device);
+    const scheduleOptions = {};
+    const trials = new TuningTrials({ engine: { ...engine, limits }, queue, graph, weights, scheduleOptions, pipelines, constants, signal: undefined });
     try {
       // What is collapsed need not be fused: both ways, to see all forms.
       const collapsed = distinctForms(trials.plan()).filter(({ signature }) => signature.startsWith('collapse '));

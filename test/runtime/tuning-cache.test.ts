@@ -4,6 +4,7 @@ import { kernels } from '../../src/kernels/kernels.ts';
 import { kernelVersion } from '../../src/kernels/version.ts';
 import type { AdapterDescription } from '../../src/index.ts';
 import { isAbout, tuningKey } from '../../src/runtime/tuning-cache.ts';
+import { DEVICE_LIMITS } from '../bench/sample-report.ts';
 
 const adapter: AdapterDescription = {
   name: 'card (maker)',
@@ -14,6 +15,7 @@ const adapter: AdapterDescription = {
   description: 'driver 1',
   driver: '',
   features: ['subgroups', 'timestamp-query'],
+  limits: DEVICE_LIMITS,
 };
 
 test('the key changes with everything that times depend on', () => {

@@ -42,7 +42,9 @@ export async function runGraph(
       executor = new Executor(withNaNActivations(device), plan, compiled, pipelines, constants);
       executor.writeInput(input.data);
       const encoder = device.createCommandEncoder();
-      executor.encode(encoder);
+      const pass = encoder.beginComputePass();
+      executor.record(pass);
+      pass.end();
       executor.encodeReadback(encoder);
       device.queue.submit([encoder.finish()]);
     });

@@ -63,7 +63,9 @@ async function preparePage(load: (path: string) => Promise<unknown>): Promise<vo
       const prepared = await preprocessor.prepare([image], preprocess, { n: 1, h: size, w: size, c: 3 }, target);
       device.pushErrorScope('validation');
       const encoder = device.createCommandEncoder();
-      prepared.encode(encoder);
+      const pass = encoder.beginComputePass();
+      prepared.record(pass);
+      pass.end();
       encoder.copyBufferToBuffer(target, 0, readback, 0, bytes);
       device.queue.submit([encoder.finish()]);
       prepared.release();

@@ -63,7 +63,9 @@ async function run(
   device.pushErrorScope('validation');
   const prepared = await preprocessor.prepare(images, preprocess, shape, target, options);
   const encoder = device.createCommandEncoder();
-  prepared.encode(encoder);
+  const pass = encoder.beginComputePass();
+  prepared.record(pass);
+  pass.end();
   encoder.copyBufferToBuffer(target, 0, readback, 0, size);
   device.queue.submit([encoder.finish()]);
   prepared.release();
@@ -195,14 +197,16 @@ it('takes views into larger buffers, and clamped bytes', async () => {
   expect(await run([view], plain(4, 4), square(4, 3))).toEqual(await run([image], plain(4, 4), square(4, 3)));
 });
 
-it('encodes again, for another submit', async () => {
+it('records again, for another submit', async () => {
   const { device } = gpu.engine;
   const target = device.createBuffer({ size: 64, usage: GPUBufferUsage.STORAGE });
   const prepared = await preprocessor.prepare([noise(3, 3)], plain(2, 2), square(2, 3), target);
   device.pushErrorScope('validation');
   for (let i = 0; i < 2; i++) {
     const encoder = device.createCommandEncoder();
-    prepared.encode(encoder);
+    const pass = encoder.beginComputePass();
+    prepared.record(pass);
+    pass.end();
     device.queue.submit([encoder.finish()]);
   }
   prepared.release();
