@@ -1,6 +1,6 @@
 /** What to hold against a report's times, in words: software adapters, coarse clocks, few or scattered runs. Pure. */
-import { formatMs } from '../src/page/format.ts';
-import type { BenchReport, Times } from './report.ts';
+import { formatDigits, formatMs } from '../src/page/format.ts';
+import type { AdapterLimits, BenchReport, Times } from './report.ts';
 import { reportRows, type ReportRow } from './report-rows.ts';
 
 const FEW_RUNS = 5;
@@ -9,6 +9,8 @@ const WIDE_SPREAD = 1.3;
 /** Chromium's rounding of GPU timestamps, and of CPU clocks on pages that are not isolated; in milliseconds. */
 const GPU_STEP_MS = 0.065536;
 const CPU_STEP_MS = 0.1;
+/** Of which one no longer matters. */
+const MANY_STEPS = 100;
 
 export function describeCaveats(report: BenchReport): string[] {
   const timed = reportRows(report).filter((row): row is ReportRow & { times: Times } => row.times !== undefined);
@@ -58,9 +60,10 @@ function clockCaveats({ adapter, limits, networks }: BenchReport, timed: readonl
         (limits ? ', and layers and limits are timed from submission until the queue is done.' : '.'),
     );
   }
-  if (gpuTimes.length > 0 && gpuTimes.every((ms) => isMultiple(ms, GPU_STEP_MS / 2))) {
+  const stepMs = gpuStepMs(limits, gpuTimes);
+  if (stepMs !== undefined && Math.min(...gpuTimes) < stepMs * MANY_STEPS) {
     caveats.push(
-      'GPU times of whole inferences are rounded to steps of 65.5 µs here; below some 10 ms they are coarse.' +
+      `GPU times of whole inferences are rounded to steps of ${formatDigits(stepMs * 1e3)} µs here, which is coarse for the shortest of them.` +
         (limits ? ' Layers and limits are repeated until a step no longer matters.' : ''),
     );
   }
@@ -71,6 +74,12 @@ function clockCaveats({ adapter, limits, networks }: BenchReport, timed: readonl
     );
   }
   return caveats;
+}
+
+/** As it was measured, else as the times show; undefined where they show none. */
+function gpuStepMs(limits: AdapterLimits | undefined, gpuTimes: readonly number[]): number | undefined {
+  if (limits?.timestampStepNs !== undefined) return limits.timestampStepNs / 1e6;
+  return gpuTimes.length > 0 && gpuTimes.every((ms) => isMultiple(ms, GPU_STEP_MS / 2)) ? GPU_STEP_MS : undefined;
 }
 
 function isMultiple(value: number, step: number): boolean {

@@ -3,6 +3,7 @@ import { byId, element } from '../../src/page/dom.ts';
 import type { BenchReport } from '../report.ts';
 import { compareReports, type ComparedRow } from '../report-comparison.ts';
 import type { ReportRow } from '../report-rows.ts';
+import { factList } from './facts.ts';
 import { dataTable, shown, type Column } from './table.ts';
 
 export interface NamedReport {
@@ -15,7 +16,10 @@ export function showComparison(a: NamedReport, b: NamedReport): void {
   const section = byId('comparison');
   section.replaceChildren(
     element('h2', { id: 'comparison-title', tabindex: -1 }, 'Two reports side by side'),
-    element('dl', { class: 'facts' }, ...[['A', a] as const, ['B', b] as const].map(([letter, { name, report }]) => element('div', {}, element('dt', {}, letter), element('dd', {}, `${name}: ${report.adapter.name}, ${report.date.slice(0, 10)}`)))),
+    factList([
+      ['A', describe(a)],
+      ['B', describe(b)],
+    ]),
     differences.length > 0
       ? element(
           'div',
@@ -31,6 +35,10 @@ export function showComparison(a: NamedReport, b: NamedReport): void {
   section.hidden = false;
   section.scrollIntoView({ block: 'start' });
   byId('comparison-title').focus({ preventScroll: true });
+}
+
+function describe({ name, report }: NamedReport): string {
+  return `${name}: ${report.adapter.name}, ${report.date.slice(0, 10)}`;
 }
 
 function whyNot(row: ReportRow | undefined): string {

@@ -48,6 +48,9 @@ export function browserOf(userAgent: string): string {
 export function systemOf(userAgent: string): string {
   const [platform = ''] = /\(([^)]*)\)/.exec(userAgent)?.slice(1) ?? [];
   const parts = platform.split(/;\s*/);
-  const known = parts.find((part) => /^(Windows NT|Android|CPU (?:iPhone )?OS|Intel Mac OS X|Mac OS X|Linux|CrOS)/.test(part));
-  return (known ?? parts[0] ?? '').replace(/^Intel /, '').replace(/^CPU (iPhone )?OS ([\d_]+).*/, 'iOS $2').replaceAll('_', '.');
+  // An Android names Linux, too.
+  const forms = [/^Windows NT/, /^Android/, /^CPU (?:iPhone )?OS/, /Mac OS X/, /^CrOS/, /^Linux/];
+  const known = forms.map((form) => parts.find((part) => form.test(part))).find((part) => part !== undefined);
+  const name = known ?? parts[0] ?? '';
+  return name.replace(/^Intel /, '').replace(/^CPU (?:iPhone )?OS ([\d_]+).*/, 'iOS $1').replaceAll(/(?<=OS [\d_]*)_/g, '.');
 }

@@ -4,9 +4,10 @@ import { element } from '../../src/page/dom.ts';
 import { formatBytes, formatCount, formatDigits } from '../../src/page/format.ts';
 import type { AdapterLimits, ArithmeticForm, BandwidthSample } from '../report.ts';
 import { figure, type Chart } from './chart.ts';
+import { factList } from './facts.ts';
 import { dataTable, shown, type Column } from './table.ts';
 
-export function limitsView({ clock, dispatchFloor, peak, bandwidth }: AdapterLimits): HTMLElement {
+export function limitsView({ clock, timestampStepNs, dispatchFloor, peak, bandwidth }: AdapterLimits): HTMLElement {
   const best = bandwidth.reduce((a, b) => (b.gbPerS > a.gbPerS ? b : a));
   const { dependentUs, dependentDispatches, independentUs, independentDispatches } = dispatchFloor;
   const us = (value: number) => `${formatDigits(value)} µs`;
@@ -14,15 +15,13 @@ export function limitsView({ clock, dispatchFloor, peak, bandwidth }: AdapterLim
     'section',
     { class: 'part', 'data-part': 'limits' },
     element('h3', {}, 'The adapter itself'),
-    element(
-      'dl',
-      { class: 'facts' },
-      fact('Peak arithmetic, f32', `${formatDigits(peak.gflopPerS)} GFLOP/s`),
-      fact('Best bandwidth', `${formatDigits(best.gbPerS)} GB/s, at ${formatBytes(best.bytes)}`),
-      fact('A dispatch that waits for another', `${us(dependentUs.median)} (median of ${dependentUs.n}, ${formatCount(dependentDispatches)} in a pass)`),
-      fact('A dispatch that waits for none', `${us(independentUs.median)} (median of ${independentUs.n}, ${formatCount(independentDispatches)} in a pass)`),
-      fact('Clock', CLOCKS[clock]),
-    ),
+    factList([
+      ['Peak arithmetic, f32', `${formatDigits(peak.gflopPerS)} GFLOP/s`],
+      ['Best bandwidth', `${formatDigits(best.gbPerS)} GB/s, at ${formatBytes(best.bytes)}`],
+      ['A dispatch that waits for another', `${us(dependentUs.median)} (median of ${dependentUs.n}, ${formatCount(dependentDispatches)} in a pass)`],
+      ['A dispatch that waits for none', `${us(independentUs.median)} (median of ${independentUs.n}, ${formatCount(independentDispatches)} in a pass)`],
+      ['Clock', CLOCKS[clock] + (timestampStepNs === undefined ? '' : `; steps of ${us(timestampStepNs / 1e3)}`)],
+    ]),
     element(
       'div',
       { class: 'charts' },
@@ -34,13 +33,9 @@ export function limitsView({ clock, dispatchFloor, peak, bandwidth }: AdapterLim
 }
 
 const CLOCKS: Readonly<Record<AdapterLimits['clock'], string>> = {
-  'timestamp-query': 'the GPU’s own; browsers round it, so each sample is repeated until a step no longer matters',
+  'timestamp-query': 'the GPU’s own; each sample is repeated until its steps no longer matter',
   queue: 'the CPU’s, from submission until the queue is done: this adapter offers no timestamps',
 };
-
-function fact(term: string, value: string): HTMLElement {
-  return element('div', {}, element('dt', {}, term), element('dd', {}, value));
-}
 
 function bandwidthChart(samples: readonly BandwidthSample[]): Chart {
   return {

@@ -1,6 +1,7 @@
 /** The section about this machine: what is known before anything runs. */
 import { byId, element } from '../../src/page/dom.ts';
 import { formatBytes, formatCount } from '../../src/page/format.ts';
+import { factItems, type Facts } from './facts.ts';
 import type { Machine } from './machine.ts';
 
 /** Browser, system and engine, which need no adapter. */
@@ -63,10 +64,6 @@ export function showNoMachine(): void {
   byId('machine-wait').remove();
 }
 
-/** What is not told is left out. */
-function addFacts(facts: readonly (readonly [string, string | undefined])[], where: 'first' | 'last' = 'last'): void {
-  const items = facts.flatMap(([term, value]) =>
-    value ? [element('div', {}, element('dt', {}, term), element('dd', {}, value))] : [],
-  );
-  byId('machine-facts')[where === 'first' ? 'prepend' : 'append'](...items);
+function addFacts(facts: Facts, where: 'first' | 'last' = 'last'): void {
+  byId('machine-facts')[where === 'first' ? 'prepend' : 'append'](...factItems(facts));
 }

@@ -1,9 +1,11 @@
 /** A report on the page, from nothing but the report: a saved one looks like one that has just been measured. */
 import { byId, element } from '../../src/page/dom.ts';
+import { formatCount } from '../../src/page/format.ts';
 import type { BenchReport } from '../report.ts';
 import { describeCaveats } from '../report-caveats.ts';
 import { describeFindings, type Finding } from '../report-findings.ts';
 import { sweepsOf } from '../sweep.ts';
+import { factList } from './facts.ts';
 import { layersView } from './layers-view.ts';
 import { limitsView } from './limits-view.ts';
 import { peersView } from './peers-view.ts';
@@ -11,6 +13,14 @@ import { scalingView } from './scaling-view.ts';
 import { sweepView } from './sweep-view.ts';
 import { takeAwayView } from './take-away.ts';
 import { timesView } from './times-view.ts';
+
+/** What the report says of the adapter beyond its name. */
+function adapterDetails({ adapter, versions }: BenchReport): HTMLElement {
+  const { vendor, architecture, device, description, driver, features, limits } = adapter;
+  const facts = { vendor, architecture, device, description, driver, ...versions, features: features.join(', ') };
+  const all = [...Object.entries(facts), ...Object.entries(limits).map(([name, value]): [string, string] => [name, formatCount(value)])];
+  return element('details', {}, element('summary', {}, 'Adapter and versions'), factList(all));
+}
 
 /** @param source file that it is from; undefined for the run that has just ended */
 export function showReport(report: BenchReport, source: string | undefined): void {
@@ -42,6 +52,7 @@ function panel(report: BenchReport, source: string | undefined): HTMLElement {
     element('p', { id: 'finding-detail' }, first.detail),
     others.length > 0 ? element('ul', { class: 'findings' }, ...others.map(finding)) : undefined,
     element('p', { class: 'note' }, describeRun(report, source)),
+    adapterDetails(report),
     caveats.length > 0
       ? element('div', { class: 'notice warn', id: 'caveats' }, element('p', { class: 'title' }, 'Before you quote these numbers'), element('ul', { class: 'notes' }, ...caveats.map((text) => element('li', {}, text))))
       : undefined,
