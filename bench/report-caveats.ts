@@ -25,7 +25,7 @@ export function describeCaveats(report: BenchReport): string[] {
 
 function softwareCaveats({ adapter }: BenchReport): string[] {
   return adapter.isSoftware
-    ? ['This is a software adapter: it computes on the processor. The results are right; the times say nothing about a GPU.']
+    ? ['This is a software adapter: it computes on the processor, and its times say nothing about a GPU.']
     : [];
 }
 

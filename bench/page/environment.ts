@@ -51,6 +51,6 @@ export function systemOf(userAgent: string): string {
   // An Android names Linux, too.
   const forms = [/^Windows NT/, /^Android/, /^CPU (?:iPhone )?OS/, /Mac OS X/, /^CrOS/, /^Linux/];
   const known = forms.map((form) => parts.find((part) => form.test(part))).find((part) => part !== undefined);
-  const name = known ?? parts[0] ?? '';
-  return name.replace(/^Intel /, '').replace(/^CPU (?:iPhone )?OS ([\d_]+).*/, 'iOS $1').replaceAll(/(?<=OS [\d_]*)_/g, '.');
+  const name = (known ?? parts[0] ?? '').replace(/^Intel /, '').replace(/^CPU (?:iPhone )?OS ([\d_]+).*/, 'iOS $1');
+  return /^(Mac|iOS)/.test(name) ? name.replaceAll('_', '.') : name;
 }
