@@ -26,7 +26,7 @@ export default defineConfig(({ mode }) => ({
   },
   // onnxruntime-web without the scripts of its WebAssembly, which are files of their own here.
   resolve: { conditions: [...defaultClientConditions, 'onnxruntime-web-use-extern-wasm'] },
-  worker: { format: 'es' as const },
+  worker: { format: 'es' as const, plugins: () => [shadersWithoutComments()] },
   // Isolated from other origins: a clock with steps of 5 us, not 100, and threads for WebAssembly.
   server: { headers: ISOLATION },
   preview: { headers: ISOLATION },
