@@ -24,8 +24,8 @@ export default defineConfig(({ mode }) => ({
     // Single files, which find their WebAssembly by their own address.
     exclude: ['onnxruntime-web'],
   },
-  // onnxruntime-web without the scripts of its WebAssembly, which are files of their own here.
-  resolve: { conditions: [...defaultClientConditions, 'onnxruntime-web-use-extern-wasm'] },
+  // In browsers, onnxruntime-web without the scripts of its WebAssembly, which are files of their own here.
+  environments: { client: { resolve: { conditions: [...defaultClientConditions, 'onnxruntime-web-use-extern-wasm'] } } },
   worker: { format: 'es' as const, plugins: () => [shadersWithoutComments()] },
   // Isolated from other origins: a clock with steps of 5 us, not 100, and threads for WebAssembly.
   server: { headers: ISOLATION },

@@ -52,10 +52,10 @@ function panel(report: BenchReport, source: string | undefined): HTMLElement {
     element('p', { id: 'finding-detail' }, first.detail),
     others.length > 0 ? element('ul', { class: 'findings' }, ...others.map(finding)) : undefined,
     element('p', { class: 'note' }, describeRun(report, source)),
-    adapterDetails(report),
     caveats.length > 0
       ? element('div', { class: 'notice warn', id: 'caveats' }, element('p', { class: 'title' }, 'Before you quote these numbers'), element('ul', { class: 'notes' }, ...caveats.map((text) => element('li', {}, text))))
       : undefined,
+    adapterDetails(report),
   );
 }
 

@@ -1,11 +1,10 @@
 /**
- * An onnxruntime session with its one input and output: on the host, or in buffers of its own device that stay, so that a
- * run uploads, infers and reads back and allocates nothing. Each is run once before it is given out, so that what does not
- * work fails here.
+ * An onnxruntime session with its one input and output: on the host, or in buffers on its device that stay. Each is run once
+ * before it is given out, so that what does not work fails here.
  */
 import type { InferenceSession } from 'onnxruntime-web';
 import { describeAdapter } from '../../src/runtime/adapter-info.ts';
-import { elementCount, type Tensor } from '../../src/tensor/tensor.ts';
+import type { Tensor } from '../../src/tensor/tensor.ts';
 import type { Ort } from './ort-library.ts';
 
 export interface OrtSession {
@@ -29,43 +28,38 @@ export async function createHostSession(ort: Ort, onnx: Uint8Array, options: Opt
   return runOnce({ run, release: () => session.release() }, first);
 }
 
-/** Input and output in buffers on the GPU. @param graphCapture whether the commands of a run are kept and replayed */
+/**
+ * Input and output on the GPU. The output's buffer is the session's own: of one handed to it, a session that captures (1.30)
+ * remembers an address that it frees after each run.
+ * @param graphCapture whether the commands of a run are kept and replayed
+ */
 export async function createGpuSession(ort: Ort, onnx: Uint8Array, options: Options, first: Tensor, graphCapture: boolean): Promise<OrtSession> {
   const session = await ort.InferenceSession.create(onnx, { ...options, enableGraphCapture: graphCapture, preferredOutputLocation: 'gpu-buffer' });
   const device = await ort.env.webgpu.device;
-  const buffers: GPUBuffer[] = [];
-  const createBuffer = (shape: readonly number[], usage: GPUBufferUsageFlags) => {
-    const buffer = device.createBuffer({ size: 4 * elementCount(shape), usage });
-    buffers.push(buffer);
-    return buffer;
-  };
-  const onGpu = (shape: readonly number[]) => {
-    const buffer = createBuffer(shape, GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST);
-    return { buffer, tensor: ort.Tensor.fromGpuBuffer(buffer, { dataType: 'float32', dims: shape }) };
-  };
-  const [description] = session.outputMetadata;
-  if (!description.isTensor) throw new Error(`the output ${description.name} is no tensor`);
-  const shape = description.shape.map(Number);
-  const input = onGpu(first.shape);
-  const output = onGpu(shape);
-  const readable = createBuffer(shape, GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ);
-  const feeds = { [session.inputNames[0]]: input.tensor };
-  const fetches = { [session.outputNames[0]]: output.tensor };
+  const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+  const input = device.createBuffer({ size: first.data.byteLength, usage });
+  const feeds = { [session.inputNames[0]]: ort.Tensor.fromGpuBuffer(input, { dataType: 'float32', dims: first.shape }) };
+  let readable: GPUBuffer | undefined;
 
   const run = async ({ data }: Tensor): Promise<Tensor> => {
-    device.queue.writeBuffer(input.buffer, 0, data as Float32Array<ArrayBuffer>);
-    await session.run(feeds, fetches);
+    device.queue.writeBuffer(input, 0, data as Float32Array<ArrayBuffer>);
+    const logits = (await session.run(feeds))[session.outputNames[0]];
+    const size = 4 * logits.size;
+    readable ??= device.createBuffer({ size, usage: GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ });
     const encoder = device.createCommandEncoder();
-    encoder.copyBufferToBuffer(output.buffer, readable);
+    encoder.copyBufferToBuffer(logits.gpuBuffer as GPUBuffer, 0, readable, 0, size);
     device.queue.submit([encoder.finish()]);
+    const shape = logits.dims;
+    logits.dispose();
     await readable.mapAsync(GPUMapMode.READ);
-    const logits = new Float32Array(readable.getMappedRange().slice(0));
+    const values = new Float32Array(readable.getMappedRange().slice(0));
     readable.unmap();
-    return { shape, data: logits };
+    return { shape, data: values };
   };
   const release = async () => {
     await session.release();
-    for (const buffer of buffers) buffer.destroy();
+    input.destroy();
+    readable?.destroy();
   };
   return runOnce({ run, release, adapter: describeAdapter(device.adapterInfo) }, first);
 }
@@ -75,7 +69,7 @@ async function runOnce(session: OrtSession, first: Tensor): Promise<OrtSession> 
     await session.run(first);
     return session;
   } catch (cause) {
-    await session.release();
+    await session.release().catch(() => {}); // What the run threw says more.
     throw cause;
   }
 }
