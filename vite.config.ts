@@ -20,13 +20,13 @@ export default defineConfig(({ mode }) => ({
   base: './',
   optimizeDeps: {
     // Found beforehand: a dependency discovered later reloads the page, in the middle of a test.
-    include: ['wgpu-matrix', '@tensorflow/tfjs-core', '@tensorflow/tfjs-backend-webgpu'],
+    include: ['wgpu-matrix', '@observablehq/plot', 'd3-dsv', '@tensorflow/tfjs-core', '@tensorflow/tfjs-backend-webgpu'],
     // Single files, which find their WebAssembly by their own address.
     exclude: ['onnxruntime-web'],
   },
   // In browsers, onnxruntime-web without the scripts of its WebAssembly, which are files of their own here.
   environments: { client: { resolve: { conditions: [...defaultClientConditions, 'onnxruntime-web-use-extern-wasm'] } } },
-  worker: { format: 'es' as const },
+  worker: { format: 'es' as const, plugins: () => [shadersWithoutComments()] },
   // Isolated from other origins: a clock with steps of 5 us, not 100, and threads for WebAssembly.
   server: { headers: ISOLATION },
   preview: { headers: ISOLATION },

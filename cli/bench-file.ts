@@ -2,6 +2,7 @@
 
 import { mkdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { reportName } from '../bench/report-name.ts';
 import type { BenchReport } from '../bench/report.ts';
 import { CompConvError } from '../src/errors.ts';
 import { readBytes, writeBytes } from './files.ts';
@@ -27,14 +28,8 @@ export async function writeReport(path: string, report: BenchReport): Promise<st
   return file;
 }
 
-/** `nvidia-h100` of `nvidia-h100 (nvidia, hopper)`. */
-export function adapterSlug(name: string): string {
-  const [first] = name.split(/\s\(|,\ssoftware/);
-  return first.toLowerCase().replace(/[^a-z0-9]+/g, '-').replace(/^-+|-+$/g, '') || 'adapter';
-}
-
 async function freeName(folder: string, report: BenchReport): Promise<string> {
-  const stem = join(folder, `${adapterSlug(report.adapter.name)}-${report.date.slice(0, 10)}`);
+  const stem = join(folder, reportName(report));
   for (let number = 1; ; number++) {
     const file = `${stem}${number === 1 ? '' : `-${number}`}.json`;
     const before = await stat(file).catch(() => undefined);

@@ -41,13 +41,16 @@ export function describeFinding(plain: Measured, compConv: Measured, samples: nu
   return { headline, detail: times + why + describeAccuracy(plain, compConv, samples, testSetImages) };
 }
 
-function outcomeOf(speed: number): 'slower' | 'equal' | 'faster' {
+export type Outcome = 'slower' | 'equal' | 'faster';
+
+/** What to call a speed-up: how many times as fast CompConv is. */
+export function outcomeOf(speed: number): Outcome {
   if (speed < SLOWER_BELOW) return 'slower';
   return speed > FASTER_ABOVE ? 'faster' : 'equal';
 }
 
 /** Two digits: one would make 1.1 of 1.06. */
-function formatSpeed(speed: number): string {
+export function formatSpeed(speed: number): string {
   return `${speed.toFixed(2)}×`;
 }
 

@@ -21,7 +21,13 @@ export function formatBytes(bytes: number): string {
 }
 
 export function formatMs(ms: number): string {
-  return `${ms < 10 ? ms.toFixed(2) : ms < 100 ? ms.toFixed(1) : formatCount(Math.round(ms))}\u00a0ms`;
+  return `${formatDigits(ms)}\u00a0ms`;
+}
+
+/** Three digits that mean something: `0.0123`, `1.23`, `12.3`, `12,346`. */
+export function formatDigits(value: number): string {
+  if (value < 1) return value.toPrecision(3);
+  return value < 10 ? value.toFixed(2) : value < 100 ? value.toFixed(1) : formatCount(Math.round(value));
 }
 
 export function formatPercent(share: number): string {

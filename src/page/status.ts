@@ -1,7 +1,8 @@
 /** The progress at the top of the page. A screen reader hears each step once, not every number in it. */
 import { byId } from './dom.ts';
 
-export type PageState = 'loading' | 'ready' | 'failed';
+/** The first page is `loading`, then `ready`; the benchmark `idle`, `running`, `done`; either may have `failed`. */
+export type PageState = 'loading' | 'ready' | 'idle' | 'running' | 'done' | 'failed';
 
 /** For scripts that wait for the page: `<html data-state>`. */
 export function setPageState(state: PageState): void {

@@ -1,0 +1,228 @@
+/**
+ * The benchmark page: the form and the address are one request, a worker measures it, the report is drawn. Saved reports
+ * are drawn and compared by the same means. For programs: `<html data-state>` is `idle`, `running`, `done` or `failed` (with
+ * `data-reason="cancelled"` if somebody did that), `window.benchReport` or `window.benchError` the end of a run, and
+ * `benchprogress` an event of the window.
+ */
+import { CompConvError, type ErrorCode } from '../../src/errors.ts';
+import { byId, element } from '../../src/page/dom.ts';
+import { listenForFiles } from '../../src/page/intake.ts';
+import { addMessage, clearMessages } from '../../src/page/messages.ts';
+import { explain, findMissingWebGpu, messageOf, showFailure, type Problem } from '../../src/page/problems.ts';
+import { endProgress, pageState, setPageState } from '../../src/page/status.ts';
+import type { BenchReport } from '../report.ts';
+import { parseReport } from '../report-file.ts';
+import { DEFAULT_REQUEST, fromSearchParams, isAutostart, requestedNetworks, toSearchParams, type BenchRequest } from '../request.ts';
+import { BenchWorker } from './bench-worker.ts';
+import { showComparison, type NamedReport } from './comparison-view.ts';
+import { readVersions } from './environment.ts';
+import { allowF16, buildForm, readForm, takeDepthFile, writeForm } from './form.ts';
+import { showMachine, showNoMachine, showVersions } from './machine-view.ts';
+import { allowOnnx, showOnnxList } from './onnx-view.ts';
+import { ProgressView } from './progress-view.ts';
+import { showReport } from './report-view.ts';
+
+declare global {
+  interface Window {
+    benchReport?: BenchReport;
+    benchError?: { readonly code?: ErrorCode; readonly message: string };
+  }
+}
+
+const worker = new BenchWorker();
+const runButton = byId<HTMLButtonElement>('run');
+let versions: Record<string, string> = {};
+/** What is drawn, and what to call it. */
+let shown: NamedReport | undefined;
+
+// It speaks for a program that does not start.
+byId('start-hint').remove();
+runButton.disabled = true;
+buildForm(followForm);
+byId('form').addEventListener('submit', (event) => {
+  event.preventDefault();
+  const request = followForm();
+  if (request) void run(request);
+});
+byId('cancel').addEventListener('click', () => worker.terminate());
+const depthFile = byId<HTMLInputElement>('depth-file');
+depthFile.addEventListener('change', () => void takeDepths());
+listenForFiles((files) => void openReports(files));
+void start();
+
+async function start(): Promise<void> {
+  const address = new URLSearchParams(location.search);
+  const problem = readAddress(address);
+  const mayStart = await meetMachine();
+  if (mayStart && problem === undefined && isAutostart(address)) await run(readForm());
+  else if (problem !== undefined && isAutostart(address)) fail(problem);
+}
+
+/** Fills the form from the address, or by default where that is wrong, and gives what is wrong. */
+function readAddress(address: URLSearchParams): unknown {
+  try {
+    const request = fromSearchParams(address);
+    requestedNetworks(request);
+    writeForm(request);
+    showOnnxList(request, worker);
+    describeRequest(request);
+    return undefined;
+  } catch (error) {
+    writeForm(DEFAULT_REQUEST);
+    followForm();
+    addMessage('The address of this page asks for something that is not there', `${messageOf(error)}. The form is as it is by default.`);
+    return error;
+  }
+}
+
+/** Shows where the page runs; gives whether it can. */
+async function meetMachine(): Promise<boolean> {
+  versions = await readVersions();
+  showVersions(versions);
+  const missing = findMissingWebGpu();
+  if (missing) {
+    showNoMachine();
+    return fail(new CompConvError('webgpu-unavailable', missing.title), missing);
+  }
+  try {
+    const machine = await worker.describe();
+    showMachine(machine);
+    allowF16(machine.features.includes('shader-f16'));
+    runButton.disabled = false;
+    return true;
+  } catch (error) {
+    showNoMachine();
+    return fail(error, await explainWorker(error));
+  }
+}
+
+/** A worker without what the page itself has is another problem than having none. */
+async function explainWorker(error: unknown): Promise<Problem> {
+  const isMissing = error instanceof CompConvError && error.code === 'webgpu-unavailable';
+  if (!isMissing || !(await navigator.gpu.requestAdapter())) return explainRun(error);
+  return {
+    title: 'This browser has WebGPU, but not in workers',
+    advice: [
+      'The benchmark runs in a worker, so that the page stays responsive. Open it in Chrome or Edge 113 or newer, Safari 26 or ' +
+        'newer, or a current Firefox.',
+    ],
+    cause: messageOf(error),
+  };
+}
+
+/** The request of the form, if it is one; address and texts follow. */
+function followForm(): BenchRequest | undefined {
+  const problem = byId('form-problem');
+  try {
+    const request = readForm();
+    showOnnxList(request, worker);
+    describeRequest(request);
+    problem.hidden = true;
+    const params = toSearchParams(request).toString();
+    history.replaceState(null, '', params ? `?${params}` : location.pathname);
+    return request;
+  } catch (error) {
+    problem.textContent = messageOf(error);
+    problem.hidden = false;
+    byId('networks-text').textContent = '';
+    return undefined;
+  }
+}
+
+function describeRequest(request: BenchRequest): void {
+  const labels = requestedNetworks(request).map(({ label }) => label);
+  byId('networks-text').textContent = `${labels.length} network${labels.length === 1 ? '' : 's'}: ${labels.join(', ')}`;
+}
+
+async function takeDepths(): Promise<void> {
+  const file = depthFile.files?.[0];
+  depthFile.value = ''; // The same file again is a change again.
+  if (!file) return;
+  try {
+    await takeDepthFile(file, followForm);
+  } catch (error) {
+    addMessage(`${file.name} holds no depths by layer`, messageOf(error));
+  }
+}
+
+async function run(request: BenchRequest): Promise<void> {
+  if (pageState() === 'running') return;
+  delete window.benchReport;
+  delete window.benchError;
+  delete document.documentElement.dataset['reason'];
+  clearMessages();
+  byId('failure').hidden = true;
+  const progress = new ProgressView(request);
+  setPageState('running');
+  setBusy(true);
+  try {
+    const report = await worker.run(request, versions, (step) => {
+      progress.show(step);
+      dispatchEvent(new CustomEvent('benchprogress', { detail: step }));
+    });
+    window.benchReport = report;
+    shown = { name: 'this run', report };
+    endProgress('Done: the results are shown.');
+    showReport(report, undefined);
+    setPageState('done');
+  } catch (error) {
+    if (error instanceof CompConvError && error.code === 'aborted') cancelled(progress.current);
+    else fail(error, explainRun(error));
+  } finally {
+    setBusy(false);
+  }
+}
+
+function setBusy(isBusy: boolean): void {
+  runButton.disabled = isBusy;
+  allowOnnx(!isBusy);
+}
+
+function cancelled(during: string): void {
+  window.benchError = { code: 'aborted', message: `cancelled: ${during}` };
+  document.documentElement.dataset['reason'] = 'cancelled';
+  endProgress('Cancelled.');
+  addMessage('Cancelled', `It was at: ${during}. ${shown ? 'The results below are those of before.' : 'There are no results.'}`, 'info');
+  setPageState('failed');
+}
+
+/** Ends in state `failed`; false for who has nothing to go on with. */
+function fail(error: unknown, problem: Problem = explainRun(error)): false {
+  window.benchError = { ...(error instanceof CompConvError && { code: error.code }), message: messageOf(error) };
+  showFailure(problem);
+  return false;
+}
+
+function explainRun(error: unknown): Problem {
+  const code = error instanceof CompConvError ? error.code : undefined;
+  if (code === 'invalid-argument' || code === 'invalid-graph') return { title: 'This cannot be measured', advice: [`${messageOf(error)}.`, 'Change the form and run again.'] };
+  const known = explain(error);
+  return known.title === 'The page could not start' ? { ...known, title: 'The benchmark ended with an error', advice: ['Run it again. If it stays like this, report the message below with your browser’s name.'] } : known;
+}
+
+/** One report is shown, two are compared. */
+async function openReports(files: readonly File[]): Promise<void> {
+  clearMessages();
+  const opened: NamedReport[] = [];
+  for (const file of files) {
+    try {
+      opened.push({ name: file.name, report: parseReport(await file.text()) });
+    } catch (error) {
+      addMessage(`${file.name} cannot be shown`, messageOf(error));
+    }
+  }
+  const [first, second, ...others] = opened;
+  if (others.length > 0) addMessage('These are more than two reports', `The first two are compared: ${first.name} and ${second.name}.`, 'info');
+  if (second) showComparison(first, second);
+  else if (first) openReport(first);
+}
+
+function openReport(opened: NamedReport): void {
+  const before = shown;
+  shown = opened;
+  showReport(opened.report, opened.name);
+  if (!before) return;
+  const compare = element('button', { type: 'button', class: 'quiet' }, `Compare it with ${before.name}`);
+  compare.addEventListener('click', () => showComparison(before, opened));
+  addMessage(`${opened.name} is shown`, `It takes the place of ${before.name}.`, 'info', compare);
+}

@@ -1,0 +1,101 @@
+/** What to hold against a report's times, in words: software adapters, coarse clocks, few or scattered runs. Pure. */
+import { formatDigits, formatMs } from '../src/page/format.ts';
+import type { AdapterLimits, BenchReport, Times } from './report.ts';
+import { reportRows, type ReportRow } from './report-rows.ts';
+
+const FEW_RUNS = 5;
+/** p90 over the least time: above it something else was going on. */
+const WIDE_SPREAD = 1.3;
+/** Chromium's rounding of GPU timestamps, and of CPU clocks on pages that are not isolated; in milliseconds. */
+const GPU_STEP_MS = 0.065536;
+const CPU_STEP_MS = 0.1;
+/** Of which one no longer matters. */
+const MANY_STEPS = 100;
+
+export function describeCaveats(report: BenchReport): string[] {
+  const timed = reportRows(report).filter((row): row is ReportRow & { times: Times } => row.times !== undefined);
+  return [
+    ...softwareCaveats(report),
+    ...runCaveats(timed),
+    ...spreadCaveats(timed),
+    ...clockCaveats(report, timed),
+    ...verificationCaveats(report),
+  ];
+}
+
+function softwareCaveats({ adapter }: BenchReport): string[] {
+  return adapter.isSoftware
+    ? ['This is a software adapter: it computes on the processor, and its times say nothing about a GPU.']
+    : [];
+}
+
+function runCaveats(timed: readonly (ReportRow & { times: Times })[]): string[] {
+  const few = timed.filter(({ times }) => times.latencyMs.n < FEW_RUNS);
+  if (few.length === 0) return [];
+  const least = Math.min(...few.map(({ times }) => times.latencyMs.n));
+  return [`Few runs: some medians are of ${least === 1 ? 'one run' : `${least} runs`} only, and say little about how much they vary.`];
+}
+
+function spreadCaveats(timed: readonly (ReportRow & { times: Times })[]): string[] {
+  const wide = timed.filter(({ times: { latencyMs } }) => latencyMs.p90 / latencyMs.min > WIDE_SPREAD);
+  if (wide.length === 0) return [];
+  const worst = wide.reduce((a, b) => (ratioOf(b) > ratioOf(a) ? b : a));
+  const { min, p90 } = worst.times.latencyMs;
+  const others = wide.length > 1 ? `, ${wide.length - 1} other row${wide.length > 2 ? 's' : ''} less so` : '';
+  return [
+    `Wide spread: runs of ${worst.label}${worst.kind === 'ours' ? '' : ` in ${worst.engine}`} took from ${formatMs(min)} to ${formatMs(p90)} ` +
+      `(p90)${others}. Other programs, heat or a changing clock do that; more runs on a quiet machine help.`,
+  ];
+}
+
+const ratioOf = ({ times: { latencyMs } }: { readonly times: Times }) => latencyMs.p90 / latencyMs.min;
+
+function clockCaveats({ adapter, limits, networks }: BenchReport, timed: readonly (ReportRow & { times: Times })[]): string[] {
+  const gpuTimes = timed.flatMap(({ times: { gpuTimeMs } }) => (gpuTimeMs ? [gpuTimeMs.median, gpuTimeMs.p90, gpuTimeMs.min] : []));
+  const samples = timed.flatMap(({ times }) => times.latencySamplesMs);
+  const caveats: string[] = [];
+  if (!adapter.features.includes('timestamp-query') && (timed.length > 0 || networks.some(({ layers }) => layers))) {
+    caveats.push(
+      'This adapter offers no timestamps: there are no GPU times of whole inferences' +
+        (limits ? ', and layers and limits are timed from submission until the queue is done.' : '.'),
+    );
+  }
+  const stepMs = gpuStepMs(limits, gpuTimes);
+  if (stepMs !== undefined && Math.min(...gpuTimes) < stepMs * MANY_STEPS) {
+    caveats.push(
+      `GPU times of whole inferences are rounded to steps of ${formatDigits(stepMs * 1e3)} µs here, which is coarse for the shortest of them.` +
+        (limits ? ' Layers and limits are repeated until a step no longer matters.' : ''),
+    );
+  }
+  if (samples.length >= FEW_RUNS && samples.every((ms) => isMultiple(ms, CPU_STEP_MS))) {
+    caveats.push(
+      'The CPU’s clock has steps of 0.1 ms here: the page is not isolated from other origins, for which the server must send ' +
+        'the headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp.',
+    );
+  }
+  return caveats;
+}
+
+/** As it was measured, else as the times show; undefined where they show none. */
+function gpuStepMs(limits: AdapterLimits | undefined, gpuTimes: readonly number[]): number | undefined {
+  if (limits?.timestampStepNs !== undefined) return limits.timestampStepNs / 1e6;
+  return gpuTimes.length > 0 && gpuTimes.every((ms) => isMultiple(ms, GPU_STEP_MS / 2)) ? GPU_STEP_MS : undefined;
+}
+
+function isMultiple(value: number, step: number): boolean {
+  return Math.abs(value / step - Math.round(value / step)) < 1e-4;
+}
+
+function verificationCaveats({ networks }: BenchReport): string[] {
+  const smaller = networks.filter(({ verified, verifySize, inputShape }) => verified && verifySize !== inputShape[2]);
+  const fallbacks = [...new Set(networks.flatMap(({ dtypeFallback }) => dtypeFallback ?? []))];
+  return [
+    ...(smaller.length > 0
+      ? [
+          `${smaller.map(({ label }) => label).join(', ')}: compared with the CPU reference on an image of ${smaller[0].verifySize}×${smaller[0].verifySize}, ` +
+            'with the same weights and kernels; at full size that would take minutes.',
+        ]
+      : []),
+    ...fallbacks,
+  ];
+}
