@@ -103,17 +103,13 @@ async function enterPeer(peer: Peer, setting: string, entrant: Entrant): Promise
   const about = aboutPeer(peer.name, peer.title, entrant, setting);
   let runner: PeerRunner | undefined;
   try {
-    const start = performance.now();
     runner = await peer.create(setting, { graph: model.graph, weights: model.weights, input });
-    const created = performance.now();
     const output = await runner.run();
-    const firstRunMs = performance.now() - created;
-    const createMs = created - start;
+    const { createMs, firstRunMs } = runner.load;
     const load: PeerLoadTimes = {
       downloadMs: peer.downloadMs,
       ...(peer.downloadBytes !== undefined && { downloadBytes: peer.downloadBytes }),
-      createMs,
-      firstRunMs,
+      ...runner.load,
       totalMs: createMs + firstRunMs,
     };
     const error = relativeL2(output.data, firstOutput.data);

@@ -140,7 +140,7 @@ export interface PeerResult {
 export interface PeerLoadTimes {
   /** Of the library itself, its wasm included; paid once, whatever the network. */
   readonly downloadMs: number;
-  /** Of that, bytes as they arrived after decompression, where the browser tells. */
+  /** Of that, bytes as they came, compressed or not, where the browser tells. */
   readonly downloadBytes?: number;
   /** To make what it loads: the ONNX file. */
   readonly exportMs?: number;

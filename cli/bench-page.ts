@@ -39,7 +39,7 @@ export async function runInPage(request: BenchRequest, { signal, onProgress }: W
       const params = toSearchParams(request);
       params.set('autostart', '1');
       await page.goto(`${site.url}bench/index.html?${params}`);
-      await page.waitForFunction(`['done', 'failed'].includes(document.documentElement.dataset.state)`, undefined, { timeout: 0 });
+      await page.locator('html[data-state="done"], html[data-state="failed"]').waitFor({ state: 'attached', timeout: 0 });
       const outcome = await page.evaluate<Outcome>(`window.benchReport ? { report: benchReport } : { error: window.benchError }`);
       if ('report' in outcome) return outcome.report;
       throw new CompConvError(outcome.error.code ?? 'internal', outcome.error.message);

@@ -5,7 +5,7 @@
 import { CompConvError } from '../../src/errors.ts';
 import { seededModel } from '../../src/models/load-model.ts';
 import { runBenchmark, type BenchProgress } from '../harness.ts';
-import { openPeer } from '../peers/peer.ts';
+import { openPeer } from '../peers/open-peer.ts';
 import { requestedOptions } from '../request.ts';
 import { describeMachine } from './machine.ts';
 import type { WorkerReply, WorkerTask } from './worker-messages.ts';

@@ -6,8 +6,10 @@ import type { InferenceSession } from 'onnxruntime-web';
 import { describeAdapter } from '../../src/runtime/adapter-info.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import type { Ort } from './ort-library.ts';
+import type { PeerLoad } from './peer.ts';
 
 export interface OrtSession {
+  readonly load: PeerLoad;
   run(input: Tensor): Promise<Tensor>;
   /** Frees the session. */
   release(): Promise<void>;
@@ -19,13 +21,14 @@ type Options = InferenceSession.SessionOptions;
 
 /** Input and output on the host. @param onnx the model. @param first what to run once */
 export async function createHostSession(ort: Ort, onnx: Uint8Array, options: Options, first: Tensor): Promise<OrtSession> {
+  const start = performance.now();
   const session = await ort.InferenceSession.create(onnx, options);
   const run = async ({ shape, data }: Tensor): Promise<Tensor> => {
     const results = await session.run({ [session.inputNames[0]]: new ort.Tensor('float32', data, shape) });
     const logits = results[session.outputNames[0]];
     return { shape: logits.dims, data: logits.data as Float32Array };
   };
-  return runOnce({ run, release: () => session.release() }, first);
+  return runOnce({ run, release: () => session.release() }, first, start);
 }
 
 /**
@@ -34,6 +37,7 @@ export async function createHostSession(ort: Ort, onnx: Uint8Array, options: Opt
  * @param graphCapture whether the commands of a run are kept and replayed
  */
 export async function createGpuSession(ort: Ort, onnx: Uint8Array, options: Options, first: Tensor, graphCapture: boolean): Promise<OrtSession> {
+  const start = performance.now();
   const session = await ort.InferenceSession.create(onnx, { ...options, enableGraphCapture: graphCapture, preferredOutputLocation: 'gpu-buffer' });
   const device = await ort.env.webgpu.device;
   const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
@@ -61,15 +65,17 @@ export async function createGpuSession(ort: Ort, onnx: Uint8Array, options: Opti
     input.destroy();
     readable?.destroy();
   };
-  return runOnce({ run, release, adapter: describeAdapter(device.adapterInfo) }, first);
+  return runOnce({ run, release, adapter: describeAdapter(device.adapterInfo) }, first, start);
 }
 
-async function runOnce(session: OrtSession, first: Tensor): Promise<OrtSession> {
+/** @param start when its creation began */
+async function runOnce(session: Omit<OrtSession, 'load'>, first: Tensor, start: number): Promise<OrtSession> {
+  const created = performance.now();
   try {
     await session.run(first);
-    return session;
+    return { ...session, load: { createMs: created - start, firstRunMs: performance.now() - created } };
   } catch (cause) {
-    await session.release().catch(() => {}); // What the run threw says more.
+    await session.release();
     throw cause;
   }
 }

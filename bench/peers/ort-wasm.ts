@@ -18,8 +18,11 @@ export async function openOrtWasm(): Promise<Peer> {
     ...times,
     settings: [`${threads} ${threads === 1 ? 'thread' : 'threads'}`],
     async create(setting, { graph, weights, input }) {
-      const { run, release } = await createHostSession(ort, exportOnnx(graph, weights), { executionProviders: ['wasm'] }, input);
-      return { setting, notes: [], run: (given = input) => run(given), dispose: release };
+      const start = performance.now();
+      const onnx = exportOnnx(graph, weights);
+      const exportMs = performance.now() - start;
+      const { run, release, load } = await createHostSession(ort, onnx, { executionProviders: ['wasm'] }, input);
+      return { setting, notes: [], load: { exportMs, ...load }, run: (given = input) => run(given), dispose: release };
     },
   });
 }

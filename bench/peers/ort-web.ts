@@ -31,7 +31,9 @@ export async function openOrtWeb(): Promise<Peer> {
 /** The best that works. @throws Error where nothing does, with the reason of each way */
 export async function createRunner(ort: Ort, preferredLayout: (typeof LAYOUTS)[number], network: PeerNetwork): Promise<PeerRunner> {
   const { input } = network;
+  const start = performance.now();
   const onnx = exportOnnx(network.graph, network.weights);
+  const exportMs = performance.now() - start;
   // The browser validates all the same.
   const options = { executionProviders: [{ name: 'webgpu', preferredLayout, validationMode: 'disabled' }] } as const;
   const ways = [
@@ -42,9 +44,9 @@ export async function createRunner(ort: Ort, preferredLayout: (typeof LAYOUTS)[n
   const notes: string[] = [];
   for (const { what, create } of ways) {
     try {
-      const { run, release, adapter } = await create();
+      const { run, release, adapter, load } = await create();
       const setting = `${preferredLayout}, ${what}`;
-      return { setting, notes, ...(adapter && { adapter }), run: (given = input) => run(given), dispose: release };
+      return { setting, notes, load: { exportMs, ...load }, ...(adapter && { adapter }), run: (given = input) => run(given), dispose: release };
     } catch (cause) {
       notes.push(`${what}: ${reasonOf(cause)}`);
     }

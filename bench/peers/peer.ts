@@ -21,12 +21,23 @@ export interface PeerNetwork {
   readonly input: Tensor;
 }
 
-/** One network in one setting, ready to run. */
+/** How long a network took to get ready. */
+export interface PeerLoad {
+  /** To write the file that the library loads, if it loads one. */
+  readonly exportMs?: number;
+  /** From the weights, or that file, to a network that can run. */
+  readonly createMs: number;
+  /** What the library puts off until it runs for the first time is in here. */
+  readonly firstRunMs: number;
+}
+
+/** One network in one setting, ready to run: it has run once. */
 export interface PeerRunner {
   /** What is in use, for people: `NHWC, graph capture, input and output on the GPU`. */
   readonly setting: string;
   /** What did not work, and why: `graph capture: <reason>`. */
   readonly notes: readonly string[];
+  readonly load: PeerLoad;
   /** What it computes on, as the library's own device tells; absent on the processor. */
   readonly adapter?: string;
   /**
@@ -48,22 +59,10 @@ export interface Peer {
   readonly downloadBytes?: number;
   /** What `create` takes, best guess first. */
   readonly settings: readonly string[];
-  /** Makes a network ready and runs it at least once. @throws where the library refuses it in this setting */
+  /** Makes a network ready and runs it once. @throws where the library refuses it in this setting */
   create(setting: string, network: PeerNetwork): Promise<PeerRunner>;
   /** Lets go of all runners; what else the library holds goes with the realm. */
   dispose(): Promise<void>;
-}
-
-/** Loads and starts a peer. @throws webgpu-unavailable, io where the library cannot be loaded */
-export async function openPeer(name: PeerName): Promise<Peer> {
-  switch (name) {
-    case 'ort-web':
-      return (await import('./ort-web.ts')).openOrtWeb();
-    case 'ort-wasm':
-      return (await import('./ort-wasm.ts')).openOrtWasm();
-    case 'tfjs':
-      return (await import('./tfjs.ts')).openTfjs();
-  }
 }
 
 /** A library's failure in our words; libraries throw anything, numbers too. */

@@ -8,7 +8,7 @@ import { fromTensor } from '../../src/reference/activation.ts';
 import { describeAdapter } from '../../src/runtime/adapter-info.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 import { download } from './download.ts';
-import { definePeer, requireAdapter, type Peer, type PeerNetwork, type PeerRunner } from './peer.ts';
+import { definePeer, requireAdapter, type Peer, type PeerLoad, type PeerNetwork, type PeerRunner } from './peer.ts';
 import { TfjsNetwork } from './tfjs-network.ts';
 import type { Tf } from './tfjs-ops.ts';
 
@@ -41,6 +41,7 @@ export async function openTfjs(): Promise<Peer> {
 
 async function createRunner(tf: Tf, setting: string, { graph, weights, input }: PeerNetwork): Promise<PeerRunner> {
   const prepared = toNhwc(input);
+  const start = performance.now();
   const network = new TfjsNetwork(tf, foldedNetwork(graph, weights));
   const run = async (given: Tensor = input): Promise<Tensor> => {
     const { shape, data } = given === input ? prepared : toNhwc(given);
@@ -53,9 +54,12 @@ async function createRunner(tf: Tf, setting: string, { graph, weights, input }: 
       logits.dispose();
     }
   };
+  let load: PeerLoad;
   try {
     await compile(tf, network, prepared);
+    const createMs = performance.now() - start;
     await run();
+    load = { createMs, firstRunMs: performance.now() - start - createMs };
   } catch (cause) {
     network.dispose();
     throw cause;
@@ -63,6 +67,7 @@ async function createRunner(tf: Tf, setting: string, { graph, weights, input }: 
   return {
     setting,
     notes: [],
+    load,
     adapter: describeAdapter((tf.backend() as WebGPUBackend).device.adapterInfo),
     run,
     dispose: async () => network.dispose(),

@@ -32,6 +32,7 @@ function peer(settings: Readonly<Record<string, number>>, disposed: string[] = [
       return {
         setting: `${setting}, on the GPU`,
         notes: ['graph capture: refused'],
+        load: { exportMs: 1, createMs: 5, firstRunMs: 3 },
         run: async () => ({ shape: [1, 2], data }),
         dispose: async () => void disposed.push(`${graph.name} ${setting}`),
       };
@@ -61,7 +62,7 @@ test('the fastest setting counts, against ours and against its own plain network
     ['compact', true, 30 / 20, 5],
   ]);
   expect(results[0]).toMatchObject({ peer: 'ort-web', title: 'Other 1.0', setting: 'A, on the GPU', notes: ['graph capture: refused'], verified: true });
-  expect(results[0].load).toMatchObject({ downloadMs: 7, downloadBytes: 99 });
+  expect(results[0].load).toEqual({ downloadMs: 7, downloadBytes: 99, exportMs: 1, createMs: 5, firstRunMs: 3, totalMs: 8 });
   expect(results[3].relativeError).toBeCloseTo(2e-6, 7);
   await peers.dispose();
   expect(disposed).toEqual(['plain A', 'compact A', 'plain B', 'compact B', 'peer']);

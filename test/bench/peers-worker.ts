@@ -1,6 +1,7 @@
 /** A module worker that runs one peer: it says so when it is up, takes a task, and gives back plain data. */
 import { seededInput } from '../../bench/entrant.ts';
-import { openPeer, type PeerName } from '../../bench/peers/peer.ts';
+import { openPeer } from '../../bench/peers/open-peer.ts';
+import type { PeerName } from '../../bench/peers/peer.ts';
 import { shapeOf } from '../../src/graph/graph.ts';
 import { createPeerModel, type PeerModelName } from './peers-models.ts';
 
