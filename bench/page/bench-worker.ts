@@ -1,14 +1,15 @@
 /** The page's side of its worker: a task is a promise, ending the worker cancels it, the next task starts another one. */
-import { CompConvError } from '../../src/errors.ts';
+import { CompConvError, invariant } from '../../src/errors.ts';
 import type { BenchNetwork, BenchProgress } from '../options.ts';
 import type { BenchReport } from '../report.ts';
 import type { BenchRequest } from '../request.ts';
 import type { Machine } from './machine.ts';
 import type { WorkerReply, WorkerTask } from './worker-messages.ts';
 
-/** One task at a time. */
+/** One task at a time; the page sees to it. */
 export class BenchWorker {
   #worker: Worker | undefined;
+  /** Of the task that is going on. */
   #reject: ((error: unknown) => void) | undefined;
 
   /** @throws webgpu-unavailable */
@@ -19,10 +20,15 @@ export class BenchWorker {
 
   /** @throws what the harness throws; aborted by `terminate` */
   async run(request: BenchRequest, versions: Record<string, string>, onProgress: (progress: BenchProgress) => void): Promise<BenchReport> {
-    const reply = await this.#perform({ type: 'run', request, versions }, 'report', (message) => {
-      if (message.type === 'progress') onProgress(message.progress);
-    });
-    return reply.report;
+    try {
+      const reply = await this.#perform({ type: 'run', request, versions }, 'report', (message) => {
+        if (message.type === 'progress') onProgress(message.progress);
+      });
+      return reply.report;
+    } finally {
+      // Other engines keep memory, threads and a GPU device for as long as their worker lives; the next run begins afresh.
+      this.terminate();
+    }
   }
 
   /** The network as an ONNX file. @throws what `exportOnnx` throws; aborted by `terminate` */
@@ -46,13 +52,14 @@ export class BenchWorker {
     this.#reject?.(new CompConvError('aborted', 'cancelled'));
   }
 
-  #perform<T extends WorkerReply['type']>(
+  async #perform<T extends WorkerReply['type']>(
     task: WorkerTask,
     last: T,
     onReply: (reply: WorkerReply) => void = () => {},
   ): Promise<WorkerReply & { readonly type: T }> {
+    invariant(!this.#reject, 'two tasks at once in one worker');
     const worker = (this.#worker ??= new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' }));
-    return new Promise((resolve, reject) => {
+    const done = new Promise<WorkerReply & { readonly type: T }>((resolve, reject) => {
       this.#reject = reject;
       worker.onmessage = ({ data }: MessageEvent<WorkerReply>) => {
         if (data.type === 'error') reject(new CompConvError(data.code ?? 'internal', data.message));
@@ -67,5 +74,6 @@ export class BenchWorker {
       };
       worker.postMessage(task);
     });
+    return done.finally(() => (this.#reject = undefined));
   }
 }

@@ -38,6 +38,7 @@ let shown: NamedReport | undefined;
 // It speaks for a program that does not start.
 byId('start-hint').remove();
 runButton.disabled = true;
+allowOnnx(false);
 buildForm(followForm);
 byId('form').addEventListener('submit', (event) => {
   event.preventDefault();
@@ -54,6 +55,7 @@ async function start(): Promise<void> {
   const address = new URLSearchParams(location.search);
   const problem = readAddress(address);
   const mayStart = await meetMachine();
+  allowOnnx(true);
   if (mayStart && problem === undefined && isAutostart(address)) await run(readForm());
   else if (problem !== undefined && isAutostart(address)) fail(problem);
 }

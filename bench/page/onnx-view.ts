@@ -7,6 +7,9 @@ import { requestedNetworks, type BenchRequest } from '../request.ts';
 import type { BenchWorker } from './bench-worker.ts';
 import { downloadBlob } from './download.ts';
 
+/** Not while something is measured, nor two at once. */
+let isAllowed = true;
+
 /** A button for each network. */
 export function showOnnxList(request: BenchRequest, worker: BenchWorker): void {
   byId('onnx-list').replaceChildren(
@@ -16,10 +19,11 @@ export function showOnnxList(request: BenchRequest, worker: BenchWorker): void {
       return element('li', {}, button);
     }),
   );
+  allowOnnx(isAllowed);
 }
 
-/** Not while something is measured, nor two at once. */
-export function allowOnnx(isAllowed: boolean): void {
+export function allowOnnx(isNowAllowed: boolean): void {
+  isAllowed = isNowAllowed;
   for (const button of byId('onnx-list').querySelectorAll('button')) button.disabled = !isAllowed;
 }
 

@@ -1,9 +1,10 @@
 /** What to call a row of a report on a page, and which colour it has: an engine, or plain against CompConv. */
 import type { ReportRow } from '../report-rows.ts';
 
-/** `CompConv128-ResNet50`, and the engine of others without its version: short enough for a chart. */
-export function rowName({ kind, engine, label }: ReportRow): string {
-  return kind === 'ours' ? label : `${label} · ${engine.replace(/ \d[\d.]*| \(.*\)/g, '')}`;
+/** `CompConv128-ResNet50`, and the engine of others, without its version: short enough for a chart, shorter for a narrow one. */
+export function rowName({ kind, engine, label }: ReportRow, isNarrow = false): string {
+  if (kind === 'ours') return label;
+  return `${label} · ${isNarrow ? kind : engine.replace(/ \d[\d.]*| \(.*\)/g, '')}`;
 }
 
 /** Of plain and CompConv, in ours; others have a colour by engine. */

@@ -12,6 +12,10 @@ type TimedRow = ReportRow & { readonly times: Times };
 const ROW_HEIGHT = 44;
 /** Pixels that Plot's em stands for, in a wide font. */
 const FONT_WIDTH = 14;
+/** Pixels below which names are short. */
+const NARROW = 420;
+
+const keyOf = ({ kind, setting, label }: ReportRow) => [kind, setting, label].join('/');
 
 export function timedRows(report: BenchReport): TimedRow[] {
   return reportRows(report).filter((row): row is TimedRow => row.times !== undefined);
@@ -29,7 +33,7 @@ export function latencyChart(rows: readonly TimedRow[]): Chart {
       ...strips(rows),
       x: { label: 'ms per inference', type: isLog ? 'log' : 'linear', zero: !isLog, grid: true, ...(isLog ? logAxis(samples.map(({ x }) => x)) : { nice: true, tickSpacing: 70 }) },
       marks: [
-        ...(isLog ? [] : [plot.barX(rows, { x: (row: TimedRow) => row.times.latencyMs.median, fy: rowName, fill: rowColor, fillOpacity: 0.25, insetTop: 20, insetBottom: 4 })]),
+        ...(isLog ? [] : [plot.barX(rows, { x: (row: TimedRow) => row.times.latencyMs.median, fy: keyOf, fill: rowColor, fillOpacity: 0.25, insetTop: 20, insetBottom: 4 })]),
         ...stripMarks(plot, width, rows, samples, (row) => row.times.latencyMs.median, (row) => formatMs(row.times.latencyMs.median)),
       ],
     }),
@@ -69,7 +73,7 @@ function logAxis(values: readonly number[]) {
 
 /** The name stands above its strip: names are long, windows may be narrow. */
 function strips(rows: readonly TimedRow[]) {
-  return { height: rows.length * ROW_HEIGHT + 52, marginLeft: 8, marginRight: 16, marginBottom: 42, fy: { domain: rows.map(rowName), axis: null, padding: 0 }, y: { axis: null } } as const;
+  return { height: rows.length * ROW_HEIGHT + 52, marginLeft: 8, marginRight: 16, marginBottom: 42, fy: { domain: rows.map(keyOf), axis: null, padding: 0 }, y: { axis: null } } as const;
 }
 
 function stripMarks(
@@ -81,10 +85,10 @@ function stripMarks(
   note: (row: TimedRow) => string,
 ): Markish[] {
   return [
-    plot.text(rows, { fy: rowName, text: rowName, frameAnchor: 'top-left', dy: 4, fontWeight: 600, textOverflow: 'ellipsis', lineWidth: (width - 96) / FONT_WIDTH }),
-    plot.text(rows, { fy: rowName, text: note, frameAnchor: 'top-right', dy: 4, fill: 'var(--soft)' }),
-    plot.tickX(rows, { x: middle, fy: rowName, stroke: rowColor, strokeWidth: 2.5, insetTop: 20, insetBottom: 4 }),
-    plot.dot(samples, { x: 'x', fy: ({ row }: { row: TimedRow }) => rowName(row), frameAnchor: 'middle', dy: 8, r: 3.2, fill: ({ row }: { row: TimedRow }) => rowColor(row), fillOpacity: 0.7 }),
+    plot.text(rows, { fy: keyOf, text: (row: TimedRow) => rowName(row, width < NARROW), frameAnchor: 'top-left', dy: 4, fontWeight: 600, textOverflow: 'ellipsis', lineWidth: (width - 96) / FONT_WIDTH }),
+    plot.text(rows, { fy: keyOf, text: note, frameAnchor: 'top-right', dy: 4, fill: 'var(--soft)' }),
+    plot.tickX(rows, { x: middle, fy: keyOf, stroke: rowColor, strokeWidth: 2.5, insetTop: 20, insetBottom: 4 }),
+    plot.dot(samples, { x: 'x', fy: ({ row }: { row: TimedRow }) => keyOf(row), frameAnchor: 'middle', dy: 8, r: 3.2, fill: ({ row }: { row: TimedRow }) => rowColor(row), fillOpacity: 0.7 }),
   ];
 }
 
