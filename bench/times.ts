@@ -6,7 +6,7 @@ import type { Times } from './report.ts';
 import { isSteady, relativeL2, summarize } from './statistics.ts';
 
 const MAX_WARM_UP_RUNS = 5;
-/** Whoever has taken this long in all has enough runs once there are a few: on a software adapter one may take ten seconds. */
+/** Whoever has taken this long in all is warm, and has enough runs once there are a few: on a software adapter one may take a minute. */
 const ENOUGH_MS = 30_000;
 const FEWEST_RUNS = 3;
 
@@ -61,11 +61,13 @@ function hasEnough({ latencyMs }: Measured): boolean {
 async function warmUp(contestant: Contestant, { signal, onProgress }: BenchOptions): Promise<number> {
   let before: number | undefined;
   let done = 0;
-  while (done < MAX_WARM_UP_RUNS && contestant.problem === undefined) {
+  let spentMs = 0;
+  while (done < MAX_WARM_UP_RUNS && spentMs <= ENOUGH_MS && contestant.problem === undefined) {
     throwIfAborted(signal);
     onProgress?.({ phase: 'warm-up', label: contestant.label, done, total: MAX_WARM_UP_RUNS });
     const { latencyMs } = await contestant.run();
     done++;
+    spentMs += latencyMs;
     if (before !== undefined && isSteady(before, latencyMs)) break;
     before = latencyMs;
   }

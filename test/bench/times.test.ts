@@ -46,10 +46,15 @@ test('a run that gives something else ends it without times; the others go on', 
   expect(order.join('')).toBe('ww' + 'rr' + 'wrwrrr');
 });
 
-test('three runs are enough of what takes long', async () => {
-  const [slow, fast] = [contestant('slow', [11_000]), contestant('fast', [2_999])];
-  const times = await measureTimes([slow, fast], 10, {} as never);
-  expect([times.get(slow)!.latencyMs.n, times.get(fast)!.latencyMs.n]).toEqual([3, 10]);
+test('three runs are enough of what takes long, and one or two to warm up', async () => {
+  const [slow, slower, fast] = [contestant('slow', [20_000, 11_000]), contestant('slower', [60_000]), contestant('fast', [2_999])];
+  const times = await measureTimes([slow, slower, fast], 10, {} as never);
+  const counts = [slow, slower, fast].map((one) => [times.get(one)!.warmUpRuns, times.get(one)!.latencyMs.n]);
+  expect(counts).toEqual([
+    [2, 3],
+    [1, 3],
+    [2, 10],
+  ]);
 });
 
 test('each step is told, and ends the work when it is aborted', async () => {
