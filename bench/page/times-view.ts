@@ -56,6 +56,8 @@ const TIME_COLUMNS: readonly Column<ReportRow>[] = [
   { key: 'macs', title: 'MACs', hint: 'Multiply-accumulates of the formula; the CompConv paper calls these FLOPs', value: ({ network }) => network.macs, show: shown.large },
   { key: 'params', title: 'Parameters', value: ({ network }) => network.params, show: shown.large },
   { key: 'dispatches', title: 'Dispatches', hint: 'Kernel launches of one inference', value: ({ network }) => network.plan?.dispatches, show: shown.count },
+  // One is the rule and says nothing.
+  { key: 'submits', title: 'Submits', hint: 'Into how many one inference is cut, so that no watchdog ends it', value: ({ times }) => (times?.submits === 1 ? undefined : times?.submits) },
   { key: 'error', title: 'Error', hint: 'Relative L2 of the logits against the CPU reference', value: ({ relativeError }) => relativeError ?? undefined, show: (_, row) => errorText(row), missing: errorText },
 ];
 
