@@ -21,6 +21,7 @@ import { expectClose } from '../support/compare.ts';
 import { readOnnx } from '../support/onnx-reader.ts';
 import { runOnnx } from '../support/onnx-runtime.ts';
 import { distinctValues } from '../support/random.ts';
+import { runNode, type Outcome } from '../support/run-node.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 // Inside the repository, so that the bundle finds `webgpu` and `sharp`.
@@ -28,27 +29,7 @@ const bundleFolder = join(root, `node_modules/.cache/compconv/cli-test-${process
 const bundle = join(bundleFolder, 'cli.mjs');
 let folder: string;
 
-interface Outcome {
-  readonly status: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** Runs a Node script to its end; `meanwhile` may talk to the process. */
-function node(args: readonly string[], meanwhile?: (child: ReturnType<typeof spawn>) => void): Promise<Outcome> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, args, { cwd: root });
-    let [stdout, stderr] = ['', ''];
-    child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
-    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
-    child.once('error', reject);
-    // As a shell reports an end by Ctrl-C.
-    child.once('close', (code, signal) => resolve({ status: signal === 'SIGINT' ? 130 : code, stdout, stderr }));
-    meanwhile?.(child);
-  });
-}
-
-const compconv = (...args: string[]) => node([bundle, ...args]);
+const compconv = (...args: string[]) => runNode([bundle, ...args]);
 
 /** Runs it with `--json`; fails unless that goes well and prints one object and nothing else. */
 async function json(...args: string[]): Promise<Record<string, any>> {
@@ -101,7 +82,7 @@ const LABELS = Array.from({ length: 10 }, (_, i) => `kind ${i}`);
 beforeAll(async () => {
   await mkdir(bundleFolder, { recursive: true });
   folder = await mkdtemp(join(tmpdir(), 'compconv-cli-'));
-  const built = await node([
+  const built = await runNode([
     join(root, 'node_modules/vite/bin/vite.js'),
     'build',
     '--mode',
@@ -196,7 +177,7 @@ describe('without a GPU', () => {
   });
 
   test('a reader that stops early is no failure', async () => {
-    const outcome = await node([bundle, 'plan', '--arch', 'resnet152', '--c0', '64'], ({ stdout }) =>
+    const outcome = await runNode([bundle, 'plan', '--arch', 'resnet152', '--c0', '64'], ({ stdout }) =>
       stdout!.destroy(),
     );
     expect(outcome).toEqual({ status: 0, stdout: '', stderr: '' });
@@ -417,7 +398,7 @@ describe('bench', () => {
 
   test.each(['--batch=1', '--layers'])('Ctrl-C ends it with 130 and no word, %s', async (flag) => {
     const flags = [bundle, ...TINY, flag, '--runs', '1000000'];
-    const outcome = await node(flags, (child) => setTimeout(() => child.kill('SIGINT'), 3000));
+    const outcome = await runNode(flags, (child) => setTimeout(() => child.kill('SIGINT'), 3000));
     expect(outcome).toEqual({ status: 130, stdout: '', stderr: '' });
   });
 });
@@ -455,7 +436,7 @@ describe('tune', () => {
 
   test('Ctrl-C ends it with 130 and no word', async () => {
     const flags = [bundle, 'tune', '--arch', 'resnet50', '--size', '96', '--no-cache'];
-    const outcome = await node(flags, (child) => setTimeout(() => child.kill('SIGINT'), 5000));
+    const outcome = await runNode(flags, (child) => setTimeout(() => child.kill('SIGINT'), 5000));
     expect(outcome).toEqual({ status: 130, stdout: '', stderr: '' });
   });
 });
