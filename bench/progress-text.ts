@@ -14,8 +14,16 @@ interface PossibleStep extends Step {
 }
 
 const STEPS: readonly PossibleStep[] = [
-  { title: 'Adapter limits', phases: ['limits'], isAsked: ({ sections }) => sections.some((section) => section === 'adapter' || section === 'layers') },
-  { title: 'Load', phases: ['upload', 'compile', 'first-run'], isAsked: ({ sections }) => sections.some((section) => section !== 'adapter') },
+  {
+    title: 'Adapter limits',
+    phases: ['limits'],
+    isAsked: ({ sections }) => sections.some((section) => section === 'adapter' || section === 'layers'),
+  },
+  {
+    title: 'Load',
+    phases: ['upload', 'compile', 'first-run'],
+    isAsked: ({ sections }) => sections.some((section) => section !== 'adapter'),
+  },
   { title: 'Check', phases: ['verify'], isAsked: ({ sections }) => sections.some((section) => section !== 'adapter') },
   { title: 'Other engines', phases: ['download', 'peer'], isAsked: ({ peers }) => peers.length > 0 },
   { title: 'Warm up', phases: ['warm-up'], isAsked: ({ sections }) => sections.includes('times') },
@@ -59,13 +67,20 @@ export class ProgressWords {
       case 'first-run':
         return { title: `Running ${label} for the first time`, detail: '' };
       case 'verify':
-        return { title: `Checking ${label} against the CPU reference`, detail: 'plain loops in double precision: ten seconds or so for a large network' };
+        return {
+          title: `Checking ${label} against the CPU reference`,
+          detail: 'plain loops in double precision: ten seconds or so for a large network',
+        };
       case 'download':
         return { title: `Downloading ${label}`, detail: 'the library and its WebAssembly, from this page’s own server' };
       case 'peer':
         return { title: 'Loading and checking other engines', detail: `${label} · ${nth}`, ...counts };
       case 'warm-up':
-        return { title: 'Warming up', detail: `${label} · run ${done === undefined ? '' : done + 1}, ${total} at most`, ...counts };
+        return {
+          title: 'Warming up',
+          detail: `${label} · run ${done === undefined ? '' : done + 1}, ${total} at most`,
+          ...counts,
+        };
       case 'measure':
         return { title: 'Measuring in turns', detail: `${label} · run ${nth}`, ...counts };
       case 'layers':

@@ -1,7 +1,7 @@
 /** What to hold against a report's times, in words: software adapters, coarse clocks, few or scattered runs. Pure. */
 import { formatDigits, formatMs } from '../src/page/format.ts';
-import type { AdapterLimits, BenchReport, Times } from './report.ts';
-import { reportRows, type ReportRow } from './report-rows.ts';
+import type { AdapterLimits, BenchReport } from './report.ts';
+import { timedRows, type TimedRow } from './report-rows.ts';
 
 const FEW_RUNS = 5;
 /** p90 over the least time: above it something else was going on. */
@@ -13,7 +13,7 @@ const CPU_STEP_MS = 0.1;
 const MANY_STEPS = 100;
 
 export function describeCaveats(report: BenchReport): string[] {
-  const timed = reportRows(report).filter((row): row is ReportRow & { times: Times } => row.times !== undefined);
+  const timed = timedRows(report);
   return [
     ...softwareCaveats(report),
     ...runCaveats(timed),
@@ -29,29 +29,34 @@ function softwareCaveats({ adapter }: BenchReport): string[] {
     : [];
 }
 
-function runCaveats(timed: readonly (ReportRow & { times: Times })[]): string[] {
+function runCaveats(timed: readonly TimedRow[]): string[] {
   const few = timed.filter(({ times }) => times.latencyMs.n < FEW_RUNS);
   if (few.length === 0) return [];
   const least = Math.min(...few.map(({ times }) => times.latencyMs.n));
-  return [`Few runs: some medians are of ${least === 1 ? 'one run' : `${least} runs`} only, and say little about how much they vary.`];
+  return [
+    `Few runs: some medians are of ${least === 1 ? 'one run' : `${least} runs`} only, and say little about how much they vary.`,
+  ];
 }
 
-function spreadCaveats(timed: readonly (ReportRow & { times: Times })[]): string[] {
+function spreadCaveats(timed: readonly TimedRow[]): string[] {
   const wide = timed.filter(({ times: { latencyMs } }) => latencyMs.p90 / latencyMs.min > WIDE_SPREAD);
   if (wide.length === 0) return [];
   const worst = wide.reduce((a, b) => (ratioOf(b) > ratioOf(a) ? b : a));
   const { min, p90 } = worst.times.latencyMs;
+  const engine = worst.kind === 'ours' ? '' : ` in ${worst.engine}`;
   const others = wide.length > 1 ? `, ${wide.length - 1} other row${wide.length > 2 ? 's' : ''} less so` : '';
   return [
-    `Wide spread: runs of ${worst.label}${worst.kind === 'ours' ? '' : ` in ${worst.engine}`} took from ${formatMs(min)} to ${formatMs(p90)} ` +
+    `Wide spread: runs of ${worst.label}${engine} took from ${formatMs(min)} to ${formatMs(p90)} ` +
       `(p90)${others}. Other programs, heat or a changing clock do that; more runs on a quiet machine help.`,
   ];
 }
 
-const ratioOf = ({ times: { latencyMs } }: { readonly times: Times }) => latencyMs.p90 / latencyMs.min;
+const ratioOf = ({ times: { latencyMs } }: TimedRow) => latencyMs.p90 / latencyMs.min;
 
-function clockCaveats({ adapter, limits, networks }: BenchReport, timed: readonly (ReportRow & { times: Times })[]): string[] {
-  const gpuTimes = timed.flatMap(({ times: { gpuTimeMs } }) => (gpuTimeMs ? [gpuTimeMs.median, gpuTimeMs.p90, gpuTimeMs.min] : []));
+function clockCaveats({ adapter, limits, networks }: BenchReport, timed: readonly TimedRow[]): string[] {
+  const gpuTimes = timed.flatMap(({ times: { gpuTimeMs } }) =>
+    gpuTimeMs ? [gpuTimeMs.median, gpuTimeMs.p90, gpuTimeMs.min] : [],
+  );
   const samples = timed.flatMap(({ times }) => times.latencySamplesMs);
   const caveats: string[] = [];
   if (!adapter.features.includes('timestamp-query') && (timed.length > 0 || networks.some(({ layers }) => layers))) {
@@ -63,7 +68,8 @@ function clockCaveats({ adapter, limits, networks }: BenchReport, timed: readonl
   const stepMs = gpuStepMs(limits, gpuTimes);
   if (stepMs !== undefined && Math.min(...gpuTimes) < stepMs * MANY_STEPS) {
     caveats.push(
-      `GPU times of whole inferences are rounded to steps of ${formatDigits(stepMs * 1e3)} µs here, which is coarse for the shortest of them.` +
+      `GPU times of whole inferences are rounded to steps of ${formatDigits(stepMs * 1e3)} µs here, which is coarse for the ` +
+        'shortest of them.' +
         (limits ? ' Layers and limits are repeated until a step no longer matters.' : ''),
     );
   }
@@ -88,11 +94,12 @@ function isMultiple(value: number, step: number): boolean {
 
 function verificationCaveats({ networks }: BenchReport): string[] {
   const smaller = networks.filter(({ verified, verifySize, inputShape }) => verified && verifySize !== inputShape[2]);
+  const size = smaller[0]?.verifySize;
   const fallbacks = [...new Set(networks.flatMap(({ dtypeFallback }) => dtypeFallback ?? []))];
   return [
     ...(smaller.length > 0
       ? [
-          `${smaller.map(({ label }) => label).join(', ')}: compared with the CPU reference on an image of ${smaller[0].verifySize}×${smaller[0].verifySize}, ` +
+          `${smaller.map(({ label }) => label).join(', ')}: compared with the CPU reference on an image of ${size}×${size}, ` +
             'with the same weights and kernels; at full size that would take minutes.',
         ]
       : []),

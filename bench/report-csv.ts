@@ -10,42 +10,44 @@ export function networksCsv(report: BenchReport): string {
   const peerLoad = (kind: string, setting: string, label: string) =>
     peers.find((peer) => peer.peer === kind && peer.setting === setting && peer.label === label)?.load;
   return csvFormat(
-    reportRows(report).map(({ kind, engine, setting, label, network, verified, relativeError, problem, times, speedUp, timesOurs }) => {
-      const isOurs = kind === 'ours';
-      const load = isOurs ? network.load : peerLoad(kind, setting, label);
-      return {
-        date,
-        adapter: adapter.name,
-        software: adapter.isSoftware,
-        engine,
-        engineVersion: isOurs ? (versions.engine ?? '') : '',
-        setting,
-        network: label,
-        baseline: network.baseline,
-        inputShape: network.inputShape.join('x'),
-        dtype: isOurs ? (network.dtype ?? '') : '',
-        schedule: isOurs ? options.schedule : '',
-        macs: network.macs,
-        params: network.params,
-        macsRatio: network.macsRatio,
-        dispatches: isOurs ? network.plan?.dispatches : undefined,
-        pipelines: isOurs ? network.plan?.pipelines : undefined,
-        activationBytes: isOurs ? network.plan?.activationBytes : undefined,
-        verified,
-        relativeError: relativeError ?? undefined,
-        medianMs: times?.latencyMs.median,
-        p90Ms: times?.latencyMs.p90,
-        minMs: times?.latencyMs.min,
-        runs: times?.latencyMs.n,
-        gpuMedianMs: times?.gpuTimeMs?.median,
-        encodeMedianMs: times?.encodeMs?.median,
-        speedUp,
-        timesOurs,
-        firstRunMs: load?.firstRunMs,
-        toFirstResultMs: load?.totalMs,
-        problem,
-      };
-    }),
+    reportRows(report).map(
+      ({ kind, engine, setting, label, network, verified, relativeError, problem, times, speedUp, timesOurs }) => {
+        const isOurs = kind === 'ours';
+        const load = isOurs ? network.load : peerLoad(kind, setting, label);
+        return {
+          date,
+          adapter: adapter.name,
+          software: adapter.isSoftware,
+          engine,
+          engineVersion: isOurs ? (versions.engine ?? '') : '',
+          setting,
+          network: label,
+          baseline: network.baseline,
+          inputShape: network.inputShape.join('x'),
+          dtype: isOurs ? (network.dtype ?? '') : '',
+          schedule: isOurs ? options.schedule : '',
+          macs: network.macs,
+          params: network.params,
+          macsRatio: network.macsRatio,
+          dispatches: isOurs ? network.plan?.dispatches : undefined,
+          pipelines: isOurs ? network.plan?.pipelines : undefined,
+          activationBytes: isOurs ? network.plan?.activationBytes : undefined,
+          verified,
+          relativeError: relativeError ?? undefined,
+          medianMs: times?.latencyMs.median,
+          p90Ms: times?.latencyMs.p90,
+          minMs: times?.latencyMs.min,
+          runs: times?.latencyMs.n,
+          gpuMedianMs: times?.gpuTimeMs?.median,
+          encodeMedianMs: times?.encodeMs?.median,
+          speedUp,
+          timesOurs,
+          firstRunMs: load?.firstRunMs,
+          toFirstResultMs: load?.totalMs,
+          problem,
+        };
+      },
+    ),
   );
 }
 

@@ -14,12 +14,17 @@ export function parseReport(text: string): BenchReport {
     value = JSON.parse(text);
   } catch (cause) {
     const isCut = /^\s*\{/.test(text) && !/\}\s*$/.test(text);
-    throw problem(isCut ? 'Its end is missing: save or copy the report again.' : 'It is no JSON, so it is no report of this benchmark.', cause);
+    throw problem(
+      isCut ? 'Its end is missing: save or copy the report again.' : 'It is no JSON, so it is no report of this benchmark.',
+      cause,
+    );
   }
   const format = typeof value === 'object' && value !== null && 'format' in value ? value.format : undefined;
-  if (typeof format !== 'number' || !('networks' in (value as object))) throw problem('It is JSON, but no report of this benchmark.');
+  if (typeof format !== 'number' || !('networks' in (value as object)))
+    throw problem('It is JSON, but no report of this benchmark.');
   if (format !== FORMAT) {
-    const age = format < FORMAT ? 'an older version of the benchmark; measure again' : 'a newer version of the benchmark; open it there';
+    const age =
+      format < FORMAT ? 'an older version of the benchmark; measure again' : 'a newer version of the benchmark; open it there';
     throw problem(`It is a report of format ${format}, of ${age}. This page reads format ${FORMAT}.`);
   }
   const misfits = schemaProblems(value, schema);
@@ -31,6 +36,8 @@ export function parseReport(text: string): BenchReport {
 /** Labels that name no network of the report: what a schema cannot tell. */
 function strayLabels({ networks, peers = [] }: BenchReport): string[] {
   const labels = new Set(networks.map(({ label }) => label));
-  const strays = [...networks.map(({ baseline }) => baseline), ...peers.map(({ label }) => label)].filter((label) => !labels.has(label));
+  const strays = [...networks.map(({ baseline }) => baseline), ...peers.map(({ label }) => label)].filter(
+    (label) => !labels.has(label),
+  );
   return strays.map((label) => `$: names a network ${JSON.stringify(label)} that is not there`);
 }

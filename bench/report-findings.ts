@@ -19,7 +19,13 @@ export function describeFindings(report: BenchReport): Finding[] {
   const { networks } = report;
   const compared = networks.filter(({ label, baseline }) => label !== baseline);
   if (compared.length === 0) return networks.map((network) => describeAlone(network, report));
-  const findings = compared.map((own) => describePair(networks.find(({ label }) => label === own.baseline)!, own, report));
+  const findings = compared.map((own) =>
+    describePair(
+      networks.find(({ label }) => label === own.baseline)!,
+      own,
+      report,
+    ),
+  );
   // What failed comes first: it must not be overlooked.
   const rank = ({ outcome, speedUp = 0 }: Finding) => (outcome === 'failed' ? -Infinity : -speedUp);
   return findings.sort((a, b) => rank(a) - rank(b));
@@ -31,10 +37,17 @@ function describePair(plain: BenchResult, own: BenchResult, report: BenchReport)
   const flops = describeFlops(macsRatio);
   if (!plain.verified) {
     const failure = describeFailure(plain);
-    const detail = `${failure.detail} So there is nothing to compare ${label} with${own.times ? `, which takes ${formatMs(own.times.latencyMs.median)}` : ''}.`;
+    const takes = own.times ? `, which takes ${formatMs(own.times.latencyMs.median)}` : '';
+    const detail = `${failure.detail} So there is nothing to compare ${label} with${takes}.`;
     return { ...failure, label, detail };
   }
-  if (own.speedUp === undefined || !own.times || !plain.times) return { label, outcome: 'untimed', headline: `${label} has ${flops} than ${plain.label}`, detail: describeLayerSums(plain, own) };
+  if (own.speedUp === undefined || !own.times || !plain.times)
+    return {
+      label,
+      outcome: 'untimed',
+      headline: `${label} has ${flops} than ${plain.label}`,
+      detail: describeLayerSums(plain, own),
+    };
   const outcome = outcomeOf(own.speedUp);
   const speed = `${formatSpeed(own.speedUp)} as fast`;
   const headline = {
@@ -42,8 +55,9 @@ function describePair(plain: BenchResult, own: BenchResult, report: BenchReport)
     equal: `No real gain here: ${label} is ${speed} as ${plain.label}, with ${flops}`,
     slower: `Slower here: ${label} is ${speed} as ${plain.label}, with ${flops}`,
   }[outcome];
+  const [ownMs, plainMs] = [own, plain].map(({ times }) => formatMs(times!.latencyMs.median));
   const detail =
-    `${subject(report)} takes ${formatMs(own.times.latencyMs.median)} with CompConv and ${formatMs(plain.times.latencyMs.median)} without ` +
+    `${subject(report)} takes ${ownMs} with CompConv and ${plainMs} without ` +
     `(medians of ${describeRuns(own, plain)}, in turns).${describeDispatches(outcome, plain, own)}`;
   return { label, outcome, headline, detail, speedUp: own.speedUp };
 }
@@ -51,7 +65,13 @@ function describePair(plain: BenchResult, own: BenchResult, report: BenchReport)
 function describeAlone(network: BenchResult, report: BenchReport): Finding {
   const { label, verified, times } = network;
   if (!verified) return describeFailure(network);
-  if (!times) return { label, outcome: 'untimed', headline: `${label} computes what it should here`, detail: 'Whole inferences were not timed.' };
+  if (!times)
+    return {
+      label,
+      outcome: 'untimed',
+      headline: `${label} computes what it should here`,
+      detail: 'Whole inferences were not timed.',
+    };
   return {
     label,
     outcome: 'equal',
@@ -61,9 +81,22 @@ function describeAlone(network: BenchResult, report: BenchReport): Finding {
 }
 
 /** No time, and by how much it is off. */
-function describeFailure({ label, plan, problem = 'nobody knows why', relativeError, verifyTolerance, verifySize }: BenchResult): Finding {
+function describeFailure({
+  label,
+  plan,
+  problem = 'nobody knows why',
+  relativeError,
+  verifyTolerance,
+  verifySize,
+}: BenchResult): Finding {
   const isOff = relativeError !== null && relativeError > verifyTolerance;
-  if (!plan) return { label, outcome: 'failed', headline: `${label} could not run here, so it has no time`, detail: `${sentence(problem)}` };
+  if (!plan)
+    return {
+      label,
+      outcome: 'failed',
+      headline: `${label} could not run here, so it has no time`,
+      detail: `${sentence(problem)}`,
+    };
   return {
     label,
     outcome: 'failed',
@@ -115,7 +148,9 @@ export function describePeers(report: BenchReport): string[] {
     const own = rows.filter((row) => row.kind === kind);
     const best = own.filter(({ isBest, times }) => isBest && times);
     const title = (best[0] ?? own[0]).engine;
-    const failed = [...new Set(own.filter(({ times }) => !times).map(({ label }) => label))].filter((label) => !best.some((row) => row.label === label));
+    const failed = [...new Set(own.filter(({ times }) => !times).map(({ label }) => label))].filter(
+      (label) => !best.some((row) => row.label === label),
+    );
     const parts = best.map((row) => `${formatMs(row.times!.latencyMs.median)} for ${row.label} (${describeAgainstOurs(row)})`);
     const none = failed.length > 0 ? `no time for ${failed.join(', ')}` : '';
     if (parts.length === 0) return `${title} has ${none}.`;

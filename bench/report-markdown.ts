@@ -50,7 +50,8 @@ function networksTable(report: BenchReport): string {
     ...(hasPeers ? ([['times ours', ({ timesOurs }) => ratio(timesOurs)]] satisfies [string, (row: ReportRow) => string][]) : []),
     ['error', ({ relativeError, verified }) => `${formatError(relativeError)}${verified ? '' : ', failed'}`],
   ];
-  const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`;
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell) => cell.replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`;
   return [
     line(columns.map(([title]) => title)),
     line(columns.map(() => '---')),

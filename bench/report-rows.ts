@@ -54,7 +54,19 @@ export function reportRows({ networks, peers = [] }: BenchReport): ReportRow[] {
   });
   const others = peers.map((peer): ReportRow => {
     const network = byLabel.get(peer.label)!;
-    const { title, setting, label, verified, relativeError, verifyTolerance, problem, times, speedUp, timesOurs, isBest = false } = peer;
+    const {
+      title,
+      setting,
+      label,
+      verified,
+      relativeError,
+      verifyTolerance,
+      problem,
+      times,
+      speedUp,
+      timesOurs,
+      isBest = false,
+    } = peer;
     const isPlain = network.label === network.baseline;
     return {
       engine: title,
@@ -74,4 +86,11 @@ export function reportRows({ networks, peers = [] }: BenchReport): ReportRow[] {
     };
   });
   return [...ours, ...others];
+}
+
+/** A row that has times. */
+export type TimedRow = ReportRow & { readonly times: Times };
+
+export function timedRows(report: BenchReport): TimedRow[] {
+  return reportRows(report).filter((row): row is TimedRow => row.times !== undefined);
 }

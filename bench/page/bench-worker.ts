@@ -19,7 +19,11 @@ export class BenchWorker {
   }
 
   /** @throws what the harness throws; aborted by `terminate` */
-  async run(request: BenchRequest, versions: Record<string, string>, onProgress: (progress: BenchProgress) => void): Promise<BenchReport> {
+  async run(
+    request: BenchRequest,
+    versions: Record<string, string>,
+    onProgress: (progress: BenchProgress) => void,
+  ): Promise<BenchReport> {
     try {
       const reply = await this.#perform({ type: 'run', request, versions }, 'report', (message) => {
         if (message.type === 'progress') onProgress(message.progress);
@@ -70,7 +74,12 @@ export class BenchWorker {
       worker.onerror = (event) => {
         worker.terminate();
         this.#worker = undefined;
-        reject(new CompConvError('internal', event.message || 'the program that measures could not be loaded: is the server still running?'));
+        reject(
+          new CompConvError(
+            'internal',
+            event.message || 'the program that measures could not be loaded: is the server still running?',
+          ),
+        );
       };
       worker.postMessage(task);
     });

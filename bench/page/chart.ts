@@ -4,6 +4,7 @@
  */
 import type { PlotOptions } from '@observablehq/plot';
 import { element } from '../../src/page/dom.ts';
+import { formatCount } from '../../src/page/format.ts';
 import { messageOf } from '../../src/page/problems.ts';
 
 export type PlotModule = typeof import('@observablehq/plot');
@@ -25,7 +26,9 @@ const FONT = { fontSize: '12px', fontFamily: 'inherit', background: 'transparent
 /** The figure at once; what is in it as soon as Plot is there. */
 export function figure({ title, label, legend = [], isTall = false, options }: Chart): HTMLElement {
   const canvas = element('div', { class: 'chart-canvas', role: 'img', 'aria-label': label });
-  const frame = isTall ? element('div', { class: 'chart-scroll', tabindex: 0, role: 'region', 'aria-label': title }, canvas) : canvas;
+  const frame = isTall
+    ? element('div', { class: 'chart-scroll', tabindex: 0, role: 'region', 'aria-label': title }, canvas)
+    : canvas;
   const made = element('figure', { class: 'chart' }, element('figcaption', {}, title), legendList(legend), frame);
   let drawnWidth = 0;
   const draw = async () => {
@@ -61,4 +64,14 @@ function legendList(legend: NonNullable<Chart['legend']>): HTMLElement | undefin
 export function needsLog(values: readonly number[], ratio = 12): boolean {
   const positive = values.filter((value) => value > 0);
   return positive.length > 1 && Math.max(...positive) / Math.min(...positive) > ratio;
+}
+
+/** 1, 2, 5, 10, …, with some room at both ends. */
+export function logAxis(values: readonly number[]) {
+  const isLabelled = (value: number) => /^[125]0*$/.test(String(value).replace(/^0\.0*/, ''));
+  return {
+    domain: [Math.min(...values) * 0.7, Math.max(...values) * 1.3],
+    ticks: 5,
+    tickFormat: (value: number) => (isLabelled(value) ? formatCount(value) : ''),
+  };
 }

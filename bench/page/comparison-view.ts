@@ -25,11 +25,21 @@ export function showComparison(a: NamedReport, b: NamedReport): void {
           'div',
           { class: 'notice warn', id: 'differences' },
           element('p', { class: 'title' }, 'They were not made alike'),
-          element('ul', { class: 'notes' }, ...differences.map((difference) => element('li', {}, `${difference.what}: ${difference.a || 'none'} in A, ${difference.b || 'none'} in B`))),
+          element(
+            'ul',
+            { class: 'notes' },
+            ...differences.map((difference) =>
+              element('li', {}, `${difference.what}: ${difference.a || 'none'} in A, ${difference.b || 'none'} in B`),
+            ),
+          ),
         )
       : element('p', { class: 'note' }, 'Same adapter, versions and options in both.'),
     ...(rows.some(({ a, b }) => a && b) ? [] : [element('p', {}, 'They have no network in common.')]),
-    dataTable(COLUMNS, rows, { label: 'Medians of both reports', isSortable: true, keyOf: ({ label, engine, setting }) => [label, engine, setting].filter(Boolean).join('/') }),
+    dataTable(COLUMNS, rows, {
+      label: 'Medians of both reports',
+      isSortable: true,
+      keyOf: ({ label, engine, setting }) => [label, engine, setting].filter(Boolean).join('/'),
+    }),
     element('p', { class: 'note' }, 'B against A: above 1 B is faster.'),
   );
   section.hidden = false;
@@ -51,7 +61,13 @@ const COLUMNS: readonly Column<ComparedRow>[] = [
   { key: 'engine', title: 'Engine', value: ({ engine, setting }) => [engine, setting].filter(Boolean).join(', ') },
   { key: 'a', title: 'Median in A', value: ({ a }) => a?.times?.latencyMs.median, show: shown.ms, missing: ({ a }) => whyNot(a) },
   { key: 'b', title: 'Median in B', value: ({ b }) => b?.times?.latencyMs.median, show: shown.ms, missing: ({ b }) => whyNot(b) },
-  { key: 'ratio', title: 'B is', hint: 'Median in A divided by the one in B', value: ({ ratio }) => ratio, show: (value) => `${Number(value).toFixed(2)}× as fast` },
+  {
+    key: 'ratio',
+    title: 'B is',
+    hint: 'Median in A divided by the one in B',
+    value: ({ ratio }) => ratio,
+    show: (value) => `${Number(value).toFixed(2)}× as fast`,
+  },
   { key: 'speed-up-a', title: 'CompConv buys in A', value: ({ a }) => a?.speedUp, show: shown.ratio },
   { key: 'speed-up-b', title: 'in B', value: ({ b }) => b?.speedUp, show: shown.ratio },
 ];

@@ -91,7 +91,11 @@ function showDepths(name: string): void {
   const count = givenDepths && Object.keys(givenDepths).length;
   byId('depths-text').replaceChildren(
     ...(count === undefined
-      ? ['Optional: JSON such as ', element('code', {}, '{"layer4.2.conv2": 3, "conv1": 0}'), '. Layers that it leaves out follow C₀.']
+      ? [
+          'Optional: JSON such as ',
+          element('code', {}, '{"layer4.2.conv2": 3, "conv1": 0}'),
+          '. Layers that it leaves out follow C₀.',
+        ]
       : [`Depths of ${count} layer${count === 1 ? '' : 's'} from ${name}.`]),
   );
   byId('remove-depths').hidden = count === undefined;
@@ -107,7 +111,10 @@ export function writeForm(request: BenchRequest): void {
   tick('peers', peers);
   tick('dtypes', [dtype]);
   tick('schedules', [schedule]);
-  tick('passes', passNames.filter((name) => !withoutPasses.includes(name)));
+  tick(
+    'passes',
+    passNames.filter((name) => !withoutPasses.includes(name)),
+  );
   tick('forced', forcedPasses);
   field('c0').value = request.c0.join(', ');
   field('size').value = String(request.size ?? '');
@@ -117,7 +124,9 @@ export function writeForm(request: BenchRequest): void {
   field('inner').value = request.inner === 'bn-relu' ? 'bn-relu' : '';
   field('groups').value = String(request.shuffleGroups ?? '');
   field('classes').value = String(request.classes ?? '');
-  const isUsual = ['dtype', 'schedule', 'without', 'force', 'inner', 'groups', 'classes'].every((name) => !toSearchParams(request).has(name));
+  const isUsual = ['dtype', 'schedule', 'without', 'force', 'inner', 'groups', 'classes'].every(
+    (name) => !toSearchParams(request).has(name),
+  );
   if (!isUsual) byId<HTMLDetailsElement>('more').open = true;
 }
 

@@ -18,15 +18,26 @@ export function limitsView({ clock, timestampStepNs, dispatchFloor, peak, bandwi
     factList([
       ['Peak arithmetic, f32', `${formatDigits(peak.gflopPerS)} GFLOP/s`],
       ['Best bandwidth', `${formatDigits(best.gbPerS)} GB/s, at ${formatBytes(best.bytes)}`],
-      ['A dispatch that waits for another', `${us(dependentUs.median)} (median of ${dependentUs.n}, ${formatCount(dependentDispatches)} in a pass)`],
-      ['A dispatch that waits for none', `${us(independentUs.median)} (median of ${independentUs.n}, ${formatCount(independentDispatches)} in a pass)`],
+      [
+        'A dispatch that waits for another',
+        `${us(dependentUs.median)} (median of ${dependentUs.n}, ${formatCount(dependentDispatches)} in a pass)`,
+      ],
+      [
+        'A dispatch that waits for none',
+        `${us(independentUs.median)} (median of ${independentUs.n}, ${formatCount(independentDispatches)} in a pass)`,
+      ],
       ['Clock', CLOCKS[clock] + (timestampStepNs === undefined ? '' : `; steps of ${us(timestampStepNs / 1e3)}`)],
     ]),
     element(
       'div',
       { class: 'charts' },
       figure(bandwidthChart(bandwidth)),
-      element('div', { class: 'stack' }, dataTable(BANDWIDTH_COLUMNS, bandwidth, { label: 'Bandwidth by size' }), dataTable(FORM_COLUMNS, peak.forms, { label: 'Peak arithmetic by form' })),
+      element(
+        'div',
+        { class: 'stack' },
+        dataTable(BANDWIDTH_COLUMNS, bandwidth, { label: 'Bandwidth by size' }),
+        dataTable(FORM_COLUMNS, peak.forms, { label: 'Peak arithmetic by form' }),
+      ),
     ),
     element('p', { class: 'note' }, 'Rates are by the least time, which says what is possible; medians stand beside.'),
   );
@@ -47,7 +58,13 @@ function bandwidthChart(samples: readonly BandwidthSample[]): Chart {
       marginTop: 28,
       marginRight: 28,
       marginBottom: 42,
-      x: { type: 'log', label: 'read and written →', labelArrow: 'none', ticks: 4, tickFormat: (bytes: number) => (bytes < 1e6 ? `${bytes / 1e3} kB` : `${bytes / 1e6} MB`) },
+      x: {
+        type: 'log',
+        label: 'read and written →',
+        labelArrow: 'none',
+        ticks: 4,
+        tickFormat: (bytes: number) => (bytes < 1e6 ? `${bytes / 1e3} kB` : `${bytes / 1e6} MB`),
+      },
       y: { zero: true, nice: true, grid: true, label: '↑ GB/s', labelArrow: 'none' },
       marks: [
         plot.line(samples, { x: 'bytes', y: 'gbPerS', stroke: 'var(--accent)', strokeWidth: 2 }),

@@ -39,7 +39,8 @@ export function showMachine(machine: Machine): void {
   const warning = byId('software-warning');
   warning.hidden = !isSoftware;
   warning.textContent =
-    'This is a software adapter: it computes on the processor. A run takes minutes instead of seconds, and its times say nothing about a GPU.';
+    'This is a software adapter: it computes on the processor. A run takes minutes instead of seconds, and its times say ' +
+    'nothing about a GPU.';
   byId('machine-features').textContent = `Features: ${features.join(', ') || 'none'}.`;
   byId('machine-limits').replaceChildren(
     element(

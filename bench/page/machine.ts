@@ -32,9 +32,11 @@ export async function describeMachine(): Promise<Machine> {
     description: info.description,
     driver: (info as { readonly driver?: string }).driver ?? '',
     features: [...features].sort(),
-    limits: Object.fromEntries(limitNames.flatMap((name) => {
-      const value = (limits as unknown as Record<string, unknown>)[name];
-      return typeof value === 'number' ? [[name, value]] : [];
-    })),
+    limits: Object.fromEntries(
+      limitNames.flatMap((name) => {
+        const value = (limits as unknown as Record<string, unknown>)[name];
+        return typeof value === 'number' ? [[name, value]] : [];
+      }),
+    ),
   };
 }

@@ -5,22 +5,28 @@
  * `benchprogress` an event of the window.
  */
 import { CompConvError, type ErrorCode } from '../../src/errors.ts';
-import { byId, element } from '../../src/page/dom.ts';
+import { byId } from '../../src/page/dom.ts';
 import { listenForFiles } from '../../src/page/intake.ts';
 import { addMessage, clearMessages } from '../../src/page/messages.ts';
-import { explain, findMissingWebGpu, messageOf, showFailure, type Problem } from '../../src/page/problems.ts';
+import { findMissingWebGpu, messageOf, showFailure, type Problem } from '../../src/page/problems.ts';
 import { endProgress, pageState, setPageState } from '../../src/page/status.ts';
 import type { BenchReport } from '../report.ts';
-import { parseReport } from '../report-file.ts';
-import { DEFAULT_REQUEST, fromSearchParams, isAutostart, requestedNetworks, toSearchParams, type BenchRequest } from '../request.ts';
+import {
+  DEFAULT_REQUEST,
+  fromSearchParams,
+  isAutostart,
+  requestedNetworks,
+  toSearchParams,
+  type BenchRequest,
+} from '../request.ts';
 import { BenchWorker } from './bench-worker.ts';
-import { showComparison, type NamedReport } from './comparison-view.ts';
 import { readVersions } from './environment.ts';
 import { allowF16, buildForm, readForm, takeDepthFile, writeForm } from './form.ts';
 import { showMachine, showNoMachine, showVersions } from './machine-view.ts';
 import { allowOnnx, showOnnxList } from './onnx-view.ts';
 import { ProgressView } from './progress-view.ts';
-import { showReport } from './report-view.ts';
+import { isReportShown, openReports, showMeasured } from './reports.ts';
+import { explainRun, explainWorker } from './run-problems.ts';
 
 declare global {
   interface Window {
@@ -32,8 +38,6 @@ declare global {
 const worker = new BenchWorker();
 const runButton = byId<HTMLButtonElement>('run');
 let versions: Record<string, string> = {};
-/** What is drawn, and what to call it. */
-let shown: NamedReport | undefined;
 
 // It speaks for a program that does not start.
 byId('start-hint').remove();
@@ -72,7 +76,10 @@ function readAddress(address: URLSearchParams): unknown {
   } catch (error) {
     writeForm(DEFAULT_REQUEST);
     followForm();
-    addMessage('The address of this page asks for something that is not there', `${messageOf(error)}. The form is as it is by default.`);
+    addMessage(
+      'The address of this page asks for something that is not there',
+      `${messageOf(error)}. The form is as it is by default.`,
+    );
     return error;
   }
 }
@@ -96,20 +103,6 @@ async function meetMachine(): Promise<boolean> {
     showNoMachine();
     return fail(error, await explainWorker(error));
   }
-}
-
-/** A worker without what the page itself has is another problem than having none. */
-async function explainWorker(error: unknown): Promise<Problem> {
-  const isMissing = error instanceof CompConvError && error.code === 'webgpu-unavailable';
-  if (!isMissing || !(await navigator.gpu.requestAdapter())) return explainRun(error);
-  return {
-    title: 'This browser has WebGPU, but not in workers',
-    advice: [
-      'The benchmark runs in a worker, so that the page stays responsive. Open it in Chrome or Edge 113 or newer, Safari 26 or ' +
-        'newer, or a current Firefox.',
-    ],
-    cause: messageOf(error),
-  };
 }
 
 /** The request of the form, if it is one; address and texts follow. */
@@ -163,9 +156,8 @@ async function run(request: BenchRequest): Promise<void> {
       dispatchEvent(new CustomEvent('benchprogress', { detail: step }));
     });
     window.benchReport = report;
-    shown = { name: 'this run', report };
     endProgress('Done: the results are shown.');
-    showReport(report, undefined);
+    showMeasured(report);
     setPageState('done');
   } catch (error) {
     if (error instanceof CompConvError && error.code === 'aborted') cancelled(progress.current);
@@ -184,7 +176,11 @@ function cancelled(during: string): void {
   window.benchError = { code: 'aborted', message: `cancelled: ${during}` };
   document.documentElement.dataset['reason'] = 'cancelled';
   endProgress('Cancelled.');
-  addMessage('Cancelled', `It was at: ${during}. ${shown ? 'The results below are those of before.' : 'There are no results.'}`, 'info');
+  addMessage(
+    'Cancelled',
+    `It was at: ${during}. ${isReportShown() ? 'The results below are those of before.' : 'There are no results.'}`,
+    'info',
+  );
   setPageState('failed');
 }
 
@@ -193,38 +189,4 @@ function fail(error: unknown, problem: Problem = explainRun(error)): false {
   window.benchError = { ...(error instanceof CompConvError && { code: error.code }), message: messageOf(error) };
   showFailure(problem);
   return false;
-}
-
-function explainRun(error: unknown): Problem {
-  const code = error instanceof CompConvError ? error.code : undefined;
-  if (code === 'invalid-argument' || code === 'invalid-graph') return { title: 'This cannot be measured', advice: [`${messageOf(error)}.`, 'Change the form and run again.'] };
-  const known = explain(error);
-  return known.title === 'The page could not start' ? { ...known, title: 'The benchmark ended with an error', advice: ['Run it again. If it stays like this, report the message below with your browser’s name.'] } : known;
-}
-
-/** One report is shown, two are compared. */
-async function openReports(files: readonly File[]): Promise<void> {
-  clearMessages();
-  const opened: NamedReport[] = [];
-  for (const file of files) {
-    try {
-      opened.push({ name: file.name, report: parseReport(await file.text()) });
-    } catch (error) {
-      addMessage(`${file.name} cannot be shown`, messageOf(error));
-    }
-  }
-  const [first, second, ...others] = opened;
-  if (others.length > 0) addMessage('These are more than two reports', `The first two are compared: ${first.name} and ${second.name}.`, 'info');
-  if (second) showComparison(first, second);
-  else if (first) openReport(first);
-}
-
-function openReport(opened: NamedReport): void {
-  const before = shown;
-  shown = opened;
-  showReport(opened.report, opened.name);
-  if (!before) return;
-  const compare = element('button', { type: 'button', class: 'quiet' }, `Compare it with ${before.name}`);
-  compare.addEventListener('click', () => showComparison(before, opened));
-  addMessage(`${opened.name} is shown`, `It takes the place of ${before.name}.`, 'info', compare);
 }

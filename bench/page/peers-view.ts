@@ -19,11 +19,20 @@ export function peersView(report: BenchReport): HTMLElement[] {
       element('h3', {}, 'Other engines'),
       ...describePeers(report).map((text) => element('p', {}, text)),
       dataTable(COLUMNS, rows, { label: 'Other engines', isSortable: true, keyOf: rowKey }),
-      element('p', { class: 'note' }, 'The same networks, weights and input on the same adapter; a tick marks an engine’s fastest setting on a network.'),
+      element(
+        'p',
+        { class: 'note' },
+        'The same networks, weights and input on the same adapter; a tick marks an engine’s fastest setting on a network.',
+      ),
       ...(problems.length > 0
-        ? [element('h4', {}, 'What did not work'), element('ul', { class: 'notes' }, ...problems.map((problem) => element('li', {}, problem)))]
+        ? [
+            element('h4', {}, 'What did not work'),
+            element('ul', { class: 'notes' }, ...problems.map((problem) => element('li', {}, problem))),
+          ]
         : []),
-      ...(loaded.length > 0 ? [element('h4', {}, 'Loading them'), dataTable(LOAD_COLUMNS, loaded, { label: 'Loading other engines' })] : []),
+      ...(loaded.length > 0
+        ? [element('h4', {}, 'Loading them'), dataTable(LOAD_COLUMNS, loaded, { label: 'Loading other engines' })]
+        : []),
     ),
   ];
 }
@@ -34,13 +43,37 @@ function rowKey({ kind, setting, label }: ReportRow): string {
 
 const COLUMNS: readonly Column<ReportRow>[] = [
   { key: 'engine', title: 'Engine', value: ({ engine }) => engine },
-  { key: 'setting', title: 'Setting', value: ({ setting }) => setting || undefined, show: (value, { isBest }) => `${value}${isBest ? ' ✓' : ''}` },
+  {
+    key: 'setting',
+    title: 'Setting',
+    value: ({ setting }) => setting || undefined,
+    show: (value, { isBest }) => `${value}${isBest ? ' ✓' : ''}`,
+  },
   { key: 'network', title: 'Network', value: ({ label }) => label },
   MEDIAN,
-  { key: 'times-ours', title: 'times ours', hint: 'Its median divided by ours on the same network', value: ({ timesOurs }) => timesOurs, show: shown.ratio },
-  { key: 'speed-up', title: 'vs its plain', hint: 'Its best plain median divided by this one: what CompConv buys in that engine', value: ({ speedUp }) => speedUp, show: shown.ratio },
+  {
+    key: 'times-ours',
+    title: 'times ours',
+    hint: 'Its median divided by ours on the same network',
+    value: ({ timesOurs }) => timesOurs,
+    show: shown.ratio,
+  },
+  {
+    key: 'speed-up',
+    title: 'vs its plain',
+    hint: 'Its best plain median divided by this one: what CompConv buys in that engine',
+    value: ({ speedUp }) => speedUp,
+    show: shown.ratio,
+  },
   ...SPREAD,
-  { key: 'error', title: 'Off from ours', hint: 'Relative L2 of its logits against ours', value: ({ relativeError }) => relativeError ?? undefined, show: (_, row) => errorText(row), missing: errorText },
+  {
+    key: 'error',
+    title: 'Off from ours',
+    hint: 'Relative L2 of its logits against ours',
+    value: ({ relativeError }) => relativeError ?? undefined,
+    show: (_, row) => errorText(row),
+    missing: errorText,
+  },
 ];
 
 const LOAD_COLUMNS: readonly Column<PeerResult>[] = [
@@ -50,7 +83,13 @@ const LOAD_COLUMNS: readonly Column<PeerResult>[] = [
   { key: 'download', title: 'Download', hint: 'Of the library, once', value: ({ load }) => load!.downloadMs, show: shown.ms },
   { key: 'bytes', title: 'Size', value: ({ load }) => load!.downloadBytes, show: shown.bytes },
   { key: 'export', title: 'ONNX made', value: ({ load }) => load!.exportMs, show: shown.ms },
-  { key: 'create', title: 'Create', hint: 'From the weights to a session that can run', value: ({ load }) => load!.createMs, show: shown.ms },
+  {
+    key: 'create',
+    title: 'Create',
+    hint: 'From the weights to a session that can run',
+    value: ({ load }) => load!.createMs,
+    show: shown.ms,
+  },
   { key: 'first-run', title: 'First run', value: ({ load }) => load!.firstRunMs, show: shown.ms },
   { key: 'total', title: 'To first result', hint: 'Create and first run', value: ({ load }) => load!.totalMs, show: shown.ms },
 ];

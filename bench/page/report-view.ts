@@ -18,7 +18,10 @@ import { timesView } from './times-view.ts';
 function adapterDetails({ adapter, versions }: BenchReport): HTMLElement {
   const { vendor, architecture, device, description, driver, features, limits } = adapter;
   const facts = { vendor, architecture, device, description, driver, ...versions, features: features.join(', ') };
-  const all = [...Object.entries(facts), ...Object.entries(limits).map(([name, value]): [string, string] => [name, formatCount(value)])];
+  const all = [
+    ...Object.entries(facts),
+    ...Object.entries(limits).map(([name, value]): [string, string] => [name, formatCount(value)]),
+  ];
   return element('details', {}, element('summary', {}, 'Adapter and versions'), factList(all));
 }
 
@@ -53,13 +56,23 @@ function panel(report: BenchReport, source: string | undefined): HTMLElement {
     others.length > 0 ? element('ul', { class: 'findings' }, ...others.map(finding)) : undefined,
     element('p', { class: 'note' }, describeRun(report, source)),
     caveats.length > 0
-      ? element('div', { class: 'notice warn', id: 'caveats' }, element('p', { class: 'title' }, 'Before you quote these numbers'), element('ul', { class: 'notes' }, ...caveats.map((text) => element('li', {}, text))))
+      ? element(
+          'div',
+          { class: 'notice warn', id: 'caveats' },
+          element('p', { class: 'title' }, 'Before you quote these numbers'),
+          element('ul', { class: 'notes' }, ...caveats.map((text) => element('li', {}, text))),
+        )
       : undefined,
     adapterDetails(report),
   );
 }
 
-const NOTHING: Finding = { label: '', outcome: 'untimed', headline: 'The adapter itself was measured', detail: 'No network was.' };
+const NOTHING: Finding = {
+  label: '',
+  outcome: 'untimed',
+  headline: 'The adapter itself was measured',
+  detail: 'No network was.',
+};
 
 function finding({ headline, detail, outcome }: Finding): HTMLElement {
   return element('li', { 'data-outcome': outcome }, headline, outcome === 'failed' ? `. ${detail}` : '');

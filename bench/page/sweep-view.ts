@@ -32,7 +32,7 @@ function sweepChart({ plain, points }: Sweep): Chart {
   })).filter(({ values }) => values.length > 0);
   return {
     title: `What is left of ${plain}, in per cent`,
-    label: points.map((point) => `${point.label}: ${LINES.flatMap(({ name, of }) => of(point) === undefined ? [] : `${name} ${formatPercent(of(point)!)}`).join(', ')}`).join('; '),
+    label: points.map(describePoint).join('; '),
     legend: lines.map(({ name, color }) => ({ text: name, color })),
     options: (plot) => ({
       height: 300,
@@ -47,6 +47,14 @@ function sweepChart({ plain, points }: Sweep): Chart {
       ]),
     }),
   };
+}
+
+function describePoint(point: SweepPoint): string {
+  const shares = LINES.flatMap(({ name, of }) => {
+    const share = of(point);
+    return share === undefined ? [] : `${name} ${formatPercent(share)}`;
+  });
+  return `${point.label}: ${shares.join(', ')}`;
 }
 
 function placeOf({ c0 }: SweepPoint): string {

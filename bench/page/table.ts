@@ -47,7 +47,12 @@ export function dataTable<Row>(all: readonly Column<Row>[], rows: readonly Row[]
   const { label, isSortable = false, isTall = false } = options;
   // What nothing has a value for says nothing.
   const columns = all.filter(({ value, missing }) => missing !== undefined || rows.some((row) => value(row) !== undefined));
-  const numeric = new Set(columns.slice(1).filter(({ value }) => rows.some((row) => typeof value(row) === 'number')).map(({ key }) => key));
+  const numeric = new Set(
+    columns
+      .slice(1)
+      .filter(({ value }) => rows.some((row) => typeof value(row) === 'number'))
+      .map(({ key }) => key),
+  );
   const body = element('tbody', {}, ...rows.map((row) => tableRow(columns, row, numeric, options)));
   const heads = columns.map(({ key, title, hint }) => {
     const head = element('th', { scope: 'col', title: hint, class: numeric.has(key) ? 'number' : undefined, 'data-key': key });
@@ -62,7 +67,12 @@ export function dataTable<Row>(all: readonly Column<Row>[], rows: readonly Row[]
   );
 }
 
-function tableRow<Row>(columns: readonly Column<Row>[], row: Row, numeric: ReadonlySet<string>, { keyOf }: TableOptions<Row>): HTMLElement {
+function tableRow<Row>(
+  columns: readonly Column<Row>[],
+  row: Row,
+  numeric: ReadonlySet<string>,
+  { keyOf }: TableOptions<Row>,
+): HTMLElement {
   const cells = columns.map(({ key, value, show, missing }, i) => {
     const found = value(row);
     const data = {
@@ -88,7 +98,9 @@ function groupRow<Row>(columns: readonly Column<Row>[]): HTMLElement | undefined
   return element(
     'tr',
     { class: 'groups' },
-    ...groups.map(({ title, span }) => (title ? element('th', { scope: 'colgroup', colspan: span }, title) : element('td', { colspan: span }))),
+    ...groups.map(({ title, span }) =>
+      title ? element('th', { scope: 'colgroup', colspan: span }, title) : element('td', { colspan: span }),
+    ),
   );
 }
 

@@ -9,7 +9,12 @@ import { toSearchParams } from '../request.ts';
 import { copyText, downloadText } from './download.ts';
 
 const FORMATS = [
-  { name: 'JSON', ending: 'json', type: 'application/json', text: (report: BenchReport) => `${JSON.stringify(report, undefined, 2)}\n` },
+  {
+    name: 'JSON',
+    ending: 'json',
+    type: 'application/json',
+    text: (report: BenchReport) => `${JSON.stringify(report, undefined, 2)}\n`,
+  },
   { name: 'CSV', ending: 'csv', type: 'text/csv', text: networksCsv },
   { name: 'Markdown', ending: 'md', type: 'text/markdown', text: reportMarkdown },
 ] as const;
@@ -22,9 +27,21 @@ export function takeAwayView(report: BenchReport): HTMLElement {
     ...FORMATS.map(({ name, ending, type, text }) => {
       const download = element('button', { type: 'button', class: 'quiet', 'data-download': ending }, 'Download');
       download.addEventListener('click', () => downloadText(`${reportName(report)}.${ending}`, type, text(report)));
-      return element('span', { class: 'format' }, element('span', {}, name), download, copyButton('Copy', `${name} copied`, ending, () => text(report)));
+      return element(
+        'span',
+        { class: 'format' },
+        element('span', {}, name),
+        download,
+        copyButton('Copy', `${name} copied`, ending, () => text(report)),
+      );
     }),
-    link ? element('span', { class: 'format' }, copyButton('Copy the link that repeats this run', 'Link copied', 'link', () => link)) : undefined,
+    link
+      ? element(
+          'span',
+          { class: 'format' },
+          copyButton('Copy the link that repeats this run', 'Link copied', 'link', () => link),
+        )
+      : undefined,
     element('span', { id: 'copied', role: 'status', class: 'note' }),
   );
 }

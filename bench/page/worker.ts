@@ -26,14 +26,20 @@ async function perform(task: WorkerTask): Promise<void> {
     case 'run': {
       const { request, versions } = task;
       const onProgress = (progress: BenchProgress) => reply({ type: 'progress', progress });
-      return reply({ type: 'report', report: await runBenchmark({ ...requestedOptions(request), versions, openPeer, onProgress }) });
+      return reply({
+        type: 'report',
+        report: await runBenchmark({ ...requestedOptions(request), versions, openPeer, onProgress }),
+      });
     }
     case 'export':
       return exportNetwork(task);
   }
 }
 
-async function exportNetwork({ network, request: { size, batch, seed } }: WorkerTask & { readonly type: 'export' }): Promise<void> {
+async function exportNetwork({
+  network,
+  request: { size, batch, seed },
+}: WorkerTask & { readonly type: 'export' }): Promise<void> {
   const { exportOnnx } = await import('../../src/onnx/export.ts');
   const { graph, weights } = seededModel(network.options, seed, { batch, ...(size !== undefined && { height: size }) });
   const bytes = exportOnnx(graph, weights, {

@@ -35,7 +35,13 @@ export function findMissingWebGpu(): Problem | undefined {
   return undefined;
 }
 
-export function explain(error: unknown): Problem {
+/** What is said where the error's code says nothing to a visitor. */
+const COULD_NOT_START = {
+  title: 'The page could not start',
+  advice: ['Load the page again. If it stays like this, report the message below with your browser’s name.'],
+};
+
+export function explain(error: unknown, otherwise: Pick<Problem, 'title' | 'advice'> = COULD_NOT_START): Problem {
   const cause = messageOf(error);
   const code = error instanceof CompConvError ? error.code : undefined;
   switch (code) {
@@ -73,12 +79,7 @@ export function explain(error: unknown): Problem {
         canReload: true,
       };
     default:
-      return {
-        title: 'The page could not start',
-        advice: ['Load the page again. If it stays like this, report the message below with your browser’s name.'],
-        cause,
-        canReload: true,
-      };
+      return { ...otherwise, cause, canReload: true };
   }
 }
 

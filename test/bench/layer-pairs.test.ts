@@ -3,7 +3,9 @@ import { BETWEEN_LAYERS, pairLayers } from '../../bench/layer-pairs.ts';
 import type { BenchResult } from '../../bench/report.ts';
 import { madeReport } from './made-report.ts';
 
-const { networks: [plain, own] } = madeReport({ networks: ['resnet_small14'], c0: [16], peers: [] });
+const {
+  networks: [plain, own],
+} = madeReport({ networks: ['resnet_small14'], c0: [16], peers: [] });
 const sum = (numbers: (number | undefined)[]) => numbers.reduce<number>((total, value) => total + (value ?? 0), 0);
 
 test('every layer of the graph once, in its order, with what it costs on both sides', () => {
@@ -11,14 +13,20 @@ test('every layer of the graph once, in its order, with what it costs on both si
   expect(pairs.map(({ name }) => name)).toEqual(own.graphLayers.map(({ name }) => name));
   for (const [i, { plain: before, own: after }] of pairs.entries()) {
     expect(before!.macs).toBe(plain.graphLayers[i].macs);
-    expect(after).toMatchObject({ macs: own.graphLayers[i].macs, ...(own.graphLayers[i].depth && { depth: own.graphLayers[i].depth }) });
+    expect(after).toMatchObject({
+      macs: own.graphLayers[i].macs,
+      ...(own.graphLayers[i].depth && { depth: own.graphLayers[i].depth }),
+    });
   }
   expect(pairs.some(({ own: after }) => after!.depth !== undefined)).toBe(true);
 });
 
 test('no dispatch is lost or counted twice', () => {
   const pairs = pairLayers(plain, own);
-  for (const [side, { layers }] of [['plain', plain], ['own', own]] as const) {
+  for (const [side, { layers }] of [
+    ['plain', plain],
+    ['own', own],
+  ] as const) {
     const measured = pairs.map((pair) => pair[side]?.measured);
     expect(sum(measured.map((m) => m?.dispatches))).toBe(layers!.dispatches.length);
     expect(sum(measured.map((m) => m?.timeMs))).toBeCloseTo(layers!.timeMs, 9);
@@ -44,7 +52,10 @@ test('a dispatch of no layer stands by itself, at the end', () => {
   const [first, ...others] = own.layers!.dispatches;
   const stray: BenchResult = { ...own, layers: { ...own.layers!, dispatches: [{ ...first, layer: 'input' }, ...others] } };
   const last = pairLayers(undefined, stray).at(-1)!;
-  expect(last).toMatchObject({ name: BETWEEN_LAYERS, own: { macs: first.macs, measured: { dispatches: 1, timeMs: first.timeMs.median } } });
+  expect(last).toMatchObject({
+    name: BETWEEN_LAYERS,
+    own: { macs: first.macs, measured: { dispatches: 1, timeMs: first.timeMs.median } },
+  });
   expect(last).not.toHaveProperty('plain');
   expect(last).not.toHaveProperty('layer');
 });

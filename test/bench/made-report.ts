@@ -19,7 +19,12 @@ const HOST_MS = 0.6;
 
 /** @param isSoftware slower by a hundred, and said to be so */
 export function madeReport(asked: Partial<BenchRequest> = {}, isSoftware = false): BenchReport {
-  const request: BenchRequest = { ...DEFAULT_REQUEST, sections: ['times', 'adapter', 'layers', 'scaling'], peers: ['ort-web', 'ort-wasm', 'tfjs'], ...asked };
+  const request: BenchRequest = {
+    ...DEFAULT_REQUEST,
+    sections: ['times', 'adapter', 'layers', 'scaling'],
+    peers: ['ort-web', 'ort-wasm', 'tfjs'],
+    ...asked,
+  };
   const { networks: _, c0: __, ...checked } = request;
   const { networks, sections = [] } = requestedOptions(request);
   const random = seededRandom(request.seed);
@@ -28,7 +33,14 @@ export function madeReport(asked: Partial<BenchRequest> = {}, isSoftware = false
   const entrants = networks.map((network) => {
     const model = seededModel(network.options, request.seed, size);
     const plan = schedule(model.graph);
-    return { label: network.label, network, model, session: { plan, dtype: 'f32' }, tolerance: 1e-5, relativeError: 3e-7 * (1 + random()) } as unknown as Entrant;
+    return {
+      label: network.label,
+      network,
+      model,
+      session: { plan, dtype: 'f32' },
+      tolerance: 1e-5,
+      relativeError: 3e-7 * (1 + random()),
+    } as unknown as Entrant;
   });
   const results = entrants.map((entrant): BenchResult => {
     const { plan } = entrant.session;
@@ -44,14 +56,31 @@ export function madeReport(asked: Partial<BenchRequest> = {}, isSoftware = false
     const scaling: ScalingReport = {
       base: { size: 224, batch: 1, latencyMs: times.latencyMs },
       ratios: [
-        { point: { size: 448, batch: 1, latencyMs: summarize(noisy(times.latencyMs.median * 3.8, 3, random)) }, workRatio: 4, latencyRatio: 3.8, bar: 4.2, isWithinBar: true },
-        { point: { size: 224, batch: 8, problem: 'limit-exceeded: 8 images need a binding of 205 MB, the adapter has 128 MiB' }, workRatio: 8, bar: 8.2 },
+        {
+          point: { size: 448, batch: 1, latencyMs: summarize(noisy(times.latencyMs.median * 3.8, 3, random)) },
+          workRatio: 4,
+          latencyRatio: 3.8,
+          bar: 4.2,
+          isWithinBar: true,
+        },
+        {
+          point: { size: 224, batch: 8, problem: 'limit-exceeded: 8 images need a binding of 205 MB, the adapter has 128 MiB' },
+          workRatio: 8,
+          bar: 8.2,
+        },
       ],
     };
     return {
       ...describeEntrant(entrant, baseline),
       verified: true,
-      load: { weightsMs: 31, uploadMs, compileMs: 120.5, sessionMs: 160.2, firstRunMs: times.latencyMs.median * 1.6, totalMs: 160.2 + times.latencyMs.median * 1.6 },
+      load: {
+        weightsMs: 31,
+        uploadMs,
+        compileMs: 120.5,
+        sessionMs: 160.2,
+        firstRunMs: times.latencyMs.median * 1.6,
+        totalMs: 160.2 + times.latencyMs.median * 1.6,
+      },
       ...(sections.includes('times') && { times }),
       ...(sections.includes('layers') && { layers }),
       ...(sections.includes('scaling') && { scaling }),
@@ -59,7 +88,9 @@ export function madeReport(asked: Partial<BenchRequest> = {}, isSoftware = false
   });
   const compared = results.map((result): BenchResult => {
     const plain = results.find(({ label }) => label === result.baseline)!;
-    return result.times && plain.times ? { ...result, speedUp: plain.times.latencyMs.median / result.times.latencyMs.median } : result;
+    return result.times && plain.times
+      ? { ...result, speedUp: plain.times.latencyMs.median / result.times.latencyMs.median }
+      : result;
   });
   return {
     format: 2,
@@ -93,13 +124,23 @@ function madeTimes(ms: number, runs: number, random: () => number, gpuMs?: numbe
     warmUpRuns: 3,
     latencyMs: summarize(latencySamplesMs),
     latencySamplesMs,
-    ...(gpuMs !== undefined && { gpuTimeMs: summarize(noisy(gpuMs, runs, random)), encodeMs: summarize(noisy(0.4, runs, random)) }),
+    ...(gpuMs !== undefined && {
+      gpuTimeMs: summarize(noisy(gpuMs, runs, random)),
+      encodeMs: summarize(noisy(0.4, runs, random)),
+    }),
   };
 }
 
-const TITLES = { 'ort-web': 'onnxruntime-web 1.30.0, WebGPU (JSPI)', 'ort-wasm': 'onnxruntime-web 1.30.0, WASM', tfjs: 'TensorFlow.js 4.22.0, WebGPU' };
+const TITLES = {
+  'ort-web': 'onnxruntime-web 1.30.0, WebGPU (JSPI)',
+  'ort-wasm': 'onnxruntime-web 1.30.0, WASM',
+  tfjs: 'TensorFlow.js 4.22.0, WebGPU',
+};
 const SETTINGS = {
-  'ort-web': [['NHWC, graph capture', 2.1], ['NCHW, graph capture', 2.9]],
+  'ort-web': [
+    ['NHWC, graph capture', 2.1],
+    ['NCHW, graph capture', 2.9],
+  ],
   'ort-wasm': [['16 threads', 14]],
   tfjs: [['NHWC', 3.4]],
 } as const;
@@ -110,10 +151,22 @@ function madePeer(peer: keyof typeof TITLES, networks: readonly BenchResult[], r
       const about = { peer, title: TITLES[peer], label: network.label, setting, verifyTolerance: 1e-4 };
       const isCompressed = network.label !== network.baseline;
       if (peer === 'tfjs' && isCompressed) {
-        return [{ ...about, notes: [], verified: false, relativeError: 0.0213, problem: 'its logits are off from ours by 2.1e-2, above 1e-4' }];
+        return [
+          {
+            ...about,
+            notes: [],
+            verified: false,
+            relativeError: 0.0213,
+            problem: 'its logits are off from ours by 2.1e-2, above 1e-4',
+          },
+        ];
       }
       if (!network.times) return [];
-      const times = madeTimes(network.times.latencyMs.median * slowness * (isCompressed ? 1.4 : 1), network.times.latencyMs.n, random);
+      const times = madeTimes(
+        network.times.latencyMs.median * slowness * (isCompressed ? 1.4 : 1),
+        network.times.latencyMs.n,
+        random,
+      );
       const firstRunMs = times.latencyMs.median * 2;
       return [
         {
@@ -121,14 +174,22 @@ function madePeer(peer: keyof typeof TITLES, networks: readonly BenchResult[], r
           notes: peer === 'ort-web' && isCompressed ? ['output on the GPU: not with graph capture of this model'] : [],
           verified: true,
           relativeError: 4e-7,
-          load: { downloadMs: 310, downloadBytes: 16_800_000, ...(peer !== 'tfjs' && { exportMs: 45 }), createMs: 820, firstRunMs, totalMs: 820 + firstRunMs },
+          load: {
+            downloadMs: 310,
+            downloadBytes: 16_800_000,
+            ...(peer !== 'tfjs' && { exportMs: 45 }),
+            createMs: 820,
+            firstRunMs,
+            totalMs: 820 + firstRunMs,
+          },
           times,
           timesOurs: times.latencyMs.median / network.times.latencyMs.median,
         },
       ];
     }),
   );
-  const median = (label: string) => Math.min(...all.flatMap((result) => (result.label === label && result.times ? result.times.latencyMs.median : [])));
+  const median = (label: string) =>
+    Math.min(...all.flatMap((result) => (result.label === label && result.times ? result.times.latencyMs.median : [])));
   return all.map((result) => {
     const own = result.times?.latencyMs.median;
     if (own === undefined) return result;

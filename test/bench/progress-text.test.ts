@@ -29,6 +29,8 @@ test('what is read out does not change with every number, nor with whose turn it
 test('weights and kernels of a network are told together, and forgotten with the next one', () => {
   const words = new ProgressWords();
   words.describe({ phase: 'upload', label: 'A', done: 5e6, total: 1e7 });
-  expect(words.describe({ phase: 'compile', label: 'A', done: 2, total: 6 }).detail).toBe('weights made and uploaded: 5.00\u00a0MB of 10.0\u00a0MB · kernels compiled: 2 of 6');
+  expect(words.describe({ phase: 'compile', label: 'A', done: 2, total: 6 }).detail).toBe(
+    'weights made and uploaded: 5.00\u00a0MB of 10.0\u00a0MB · kernels compiled: 2 of 6',
+  );
   expect(words.describe({ phase: 'compile', label: 'B', done: 0, total: 6 }).detail).toBe('kernels compiled: 0 of 6');
 });

@@ -23,11 +23,17 @@ describe('a file', () => {
     ['null', 'null', 'no report of this benchmark'],
     ['an older format', JSON.stringify({ ...report, format: 1 }), 'format 1, of an older version'],
     ['a newer format', JSON.stringify({ ...report, format: 3 }), 'format 3, of a newer version'],
-    ['a report without something', JSON.stringify({ ...report, adapter: undefined }), 'something is wrong in it: $: lacks adapter'],
+    [
+      'a report without something',
+      JSON.stringify({ ...report, adapter: undefined }),
+      'something is wrong in it: $: lacks adapter',
+    ],
     ['a text for a number', text.replace(/"median":[\d.]+/, '"median":"<b>1</b>"'), 'is no number'],
     ['a stray label', JSON.stringify({ ...report, networks: report.networks.slice(1) }), '"ResNetSmall14" that is not there'],
   ])('that is %s says so', (_what, wrong, message) => {
-    expect(() => parseReport(wrong)).toThrow(expect.objectContaining({ code: 'invalid-file', message: expect.stringContaining(message) }));
+    expect(() => parseReport(wrong)).toThrow(
+      expect.objectContaining({ code: 'invalid-file', message: expect.stringContaining(message) }),
+    );
   });
 
   test('is named by adapter and day', () => expect(reportName(report)).toBe('fast-1-2026-11-24'));

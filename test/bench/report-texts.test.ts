@@ -25,7 +25,12 @@ function withSpeedUp(speedUp: number): BenchReport {
 
 /** As the harness leaves a network that is wrong. */
 function failed({ load: _l, times: _t, speedUp: _s, layers: _y, scaling: _c, ...network }: BenchResult): BenchResult {
-  return { ...network, verified: false, relativeError: 0.0312, problem: 'relative error 3.1e-2 against the CPU reference is above 1e-5' };
+  return {
+    ...network,
+    verified: false,
+    relativeError: 0.0312,
+    problem: 'relative error 3.1e-2 against the CPU reference is above 1e-5',
+  };
 }
 
 const NUMBER_WITH_UNIT = /\d\s*(ms|µs)\b/;
@@ -53,9 +58,15 @@ describe('findings', () => {
     const sweep = madeReport({ networks: ['resnet_small14'], c0: [8, 16, 64], peers: [] });
     const speedUps = describeFindings(sweep).map(({ speedUp }) => speedUp!);
     expect(speedUps).toEqual([...speedUps].sort((a, b) => b - a));
-    const broken = { ...sweep, networks: sweep.networks.map((network) => (network.label.startsWith('CompConv64') ? failed(network) : network)) };
+    const broken = {
+      ...sweep,
+      networks: sweep.networks.map((network) => (network.label.startsWith('CompConv64') ? failed(network) : network)),
+    };
     const [first, ...others] = describeFindings(broken);
-    expect(first).toMatchObject({ outcome: 'failed', headline: 'CompConv64-ResNetSmall14 computes something else here, so no time is shown' });
+    expect(first).toMatchObject({
+      outcome: 'failed',
+      headline: 'CompConv64-ResNetSmall14 computes something else here, so no time is shown',
+    });
     expect(others).toHaveLength(2);
   });
 
@@ -64,8 +75,11 @@ describe('findings', () => {
     const broken = { ...report, peers: [], networks: [failed(plain), failed(own)] };
     const texts = [...describeFindings(broken).flatMap(({ headline, detail }) => [headline, detail]), reportMarkdown(broken)];
     for (const text of texts) expect(text).not.toMatch(NUMBER_WITH_UNIT);
-    expect(describeFindings(broken)[0].detail).toContain('are off by 3.1e-2 (relative L2 against the CPU reference); 1e-5 is allowed');
-    for (const row of csvParse(networksCsv(broken))) expect([row.medianMs, row.p90Ms, row.minMs, row.gpuMedianMs, row.toFirstResultMs]).toEqual(['', '', '', '', '']);
+    expect(describeFindings(broken)[0].detail).toContain(
+      'are off by 3.1e-2 (relative L2 against the CPU reference); 1e-5 is allowed',
+    );
+    for (const row of csvParse(networksCsv(broken)))
+      expect([row.medianMs, row.p90Ms, row.minMs, row.gpuMedianMs, row.toFirstResultMs]).toEqual(['', '', '', '', '']);
   });
 
   test('a twin without a time leaves nothing to compare', () => {
@@ -79,14 +93,20 @@ describe('findings', () => {
   test('what did not fit the adapter says so', () => {
     const [plain, own] = report.networks;
     const { plan: _, ...absent } = failed(own);
-    const [finding] = describeFindings({ ...report, networks: [plain, { ...absent, relativeError: null, problem: 'needs 3 GB' }] });
+    const [finding] = describeFindings({
+      ...report,
+      networks: [plain, { ...absent, relativeError: null, problem: 'needs 3 GB' }],
+    });
     expect(finding).toMatchObject({ headline: `${own.label} could not run here, so it has no time`, detail: 'Needs 3 GB.' });
   });
 
   test('without section times the layers speak', () => {
     const untimed = madeReport({ ...small, sections: ['layers'], peers: [] });
     const [finding] = describeFindings(untimed);
-    expect(finding).toMatchObject({ outcome: 'untimed', headline: 'CompConv16-ResNetSmall14 has 2.58× fewer FLOPs than ResNetSmall14' });
+    expect(finding).toMatchObject({
+      outcome: 'untimed',
+      headline: 'CompConv16-ResNetSmall14 has 2.58× fewer FLOPs than ResNetSmall14',
+    });
     expect(finding.detail).toContain('One by one its dispatches take');
   });
 
@@ -97,7 +117,9 @@ describe('findings', () => {
 
   test('other engines: their best setting, against ours, both ways', () => {
     const [web, wasm, tfjs] = describePeers(report);
-    expect(web).toMatch(/^onnxruntime-web .* takes .* for ResNetSmall14 \(2\.\d\d× ours\), .* for CompConv16-ResNetSmall14 .*, each in its best setting\.$/);
+    expect(web).toMatch(
+      /^onnxruntime-web .* takes .* for ResNetSmall14 \(2\.\d\d× ours\), .* for CompConv16-ResNetSmall14 .*, each in its best setting\.$/,
+    );
     expect(wasm).toContain('WASM');
     expect(tfjs).toContain('in its best setting; there is no time for CompConv16-ResNetSmall14.');
     const faster = { ...report, peers: report.peers!.map((peer) => ({ ...peer, ...(peer.timesOurs && { timesOurs: 0.5 }) })) };
@@ -113,16 +135,32 @@ describe('caveats', () => {
     return {
       ...report,
       peers: [],
-      networks: [{ ...network, times: { ...times, latencySamplesMs: samples, latencyMs: summarize(samples), ...(gpu && { gpuTimeMs: summarize(gpu) }) } }],
+      networks: [
+        {
+          ...network,
+          times: {
+            ...times,
+            latencySamplesMs: samples,
+            latencyMs: summarize(samples),
+            ...(gpu && { gpuTimeMs: summarize(gpu) }),
+          },
+        },
+      ],
     };
   };
   const irregular = [10.013, 10.127, 10.241, 10.353, 10.467];
 
   test('a quiet run on a GPU has none', () => expect(describeCaveats({ ...calm, peers: [] })).toEqual([]));
-  test('a software adapter', () => expect(describeCaveats({ ...calm, adapter: { ...calm.adapter, isSoftware: true } })[0]).toContain('software adapter'));
-  test('few runs', () => expect(describeCaveats(withSamples([10.013, 10.127]))).toEqual([expect.stringContaining('of 2 runs only')]));
-  test('a wide spread', () => expect(describeCaveats(withSamples([...irregular, 17.333, 19.111]))).toEqual([expect.stringContaining('from 10.0\u00a0ms to 19.1\u00a0ms')]));
-  test('a coarse CPU clock', () => expect(describeCaveats(withSamples([10, 10.1, 10.2, 10.4, 10.3]))).toEqual([expect.stringContaining('steps of 0.1 ms')]));
+  test('a software adapter', () =>
+    expect(describeCaveats({ ...calm, adapter: { ...calm.adapter, isSoftware: true } })[0]).toContain('software adapter'));
+  test('few runs', () =>
+    expect(describeCaveats(withSamples([10.013, 10.127]))).toEqual([expect.stringContaining('of 2 runs only')]));
+  test('a wide spread', () =>
+    expect(describeCaveats(withSamples([...irregular, 17.333, 19.111]))).toEqual([
+      expect.stringContaining('from 10.0\u00a0ms to 19.1\u00a0ms'),
+    ]));
+  test('a coarse CPU clock', () =>
+    expect(describeCaveats(withSamples([10, 10.1, 10.2, 10.4, 10.3]))).toEqual([expect.stringContaining('steps of 0.1 ms')]));
   test('coarse GPU times, unless they are many steps', () => {
     const steps = (count: number) => irregular.map((_, i) => (count + i) * 0.065536);
     expect(describeCaveats(withSamples(irregular, steps(20)))).toEqual([expect.stringContaining('steps of 65.5 µs')]);
@@ -130,10 +168,20 @@ describe('caveats', () => {
     const measured = { ...withSamples(irregular, irregular), limits: { ...report.limits!, timestampStepNs: 1e6 } };
     expect(describeCaveats(measured)).toEqual([expect.stringContaining('steps of 1,000 µs')]);
   });
-  test('no timestamps', () => expect(describeCaveats({ ...calm, peers: [], adapter: { ...calm.adapter, features: [] } })).toEqual([expect.stringContaining('no timestamps')]));
+  test('no timestamps', () =>
+    expect(describeCaveats({ ...calm, peers: [], adapter: { ...calm.adapter, features: [] } })).toEqual([
+      expect.stringContaining('no timestamps'),
+    ]));
   test('another size for the check, and another storage than asked for', () => {
-    const networks = calm.networks.map((network) => ({ ...network, verifySize: 64, dtypeFallback: 'f32 instead of f16: no shader-f16' }));
-    expect(describeCaveats({ ...calm, networks, peers: [] })).toEqual([expect.stringContaining('an image of 64×64'), 'f32 instead of f16: no shader-f16']);
+    const networks = calm.networks.map((network) => ({
+      ...network,
+      verifySize: 64,
+      dtypeFallback: 'f32 instead of f16: no shader-f16',
+    }));
+    expect(describeCaveats({ ...calm, networks, peers: [] })).toEqual([
+      expect.stringContaining('an image of 64×64'),
+      'f32 instead of f16: no shader-f16',
+    ]);
   });
 });
 
@@ -150,7 +198,10 @@ describe('CSV', () => {
       medianMs: String(own.times!.latencyMs.median),
       speedUp: String(own.speedUp),
     });
-    expect(rows.find(({ engine, verified }) => engine?.startsWith('TensorFlow') && verified === 'false')).toMatchObject({ medianMs: '', problem: expect.stringContaining('off from ours') });
+    expect(rows.find(({ engine, verified }) => engine?.startsWith('TensorFlow') && verified === 'false')).toMatchObject({
+      medianMs: '',
+      problem: expect.stringContaining('off from ours'),
+    });
   });
 
   test('layers', () => {

@@ -48,7 +48,11 @@ interface OpenPage {
 /** Opens the page; `before` runs in it before its scripts, `prepare` on its context. */
 async function open(
   params: string,
-  { before = '', width = 1280, prepare }: { before?: string; width?: number; prepare?: (context: BrowserContext) => Promise<unknown> } = {},
+  {
+    before = '',
+    width = 1280,
+    prepare,
+  }: { before?: string; width?: number; prepare?: (context: BrowserContext) => Promise<unknown> } = {},
 ): Promise<OpenPage> {
   const context = await chromium!.browser.newContext({ viewport: { width, height: 800 } });
   contexts.push(context);
@@ -62,11 +66,13 @@ async function open(
   return { page, errors };
 }
 
-const waitForState = (page: Page, state: string) => page.locator(`html[data-state="${state}"]`).waitFor({ state: 'attached', timeout: 120_000 });
+const waitForState = (page: Page, state: string) =>
+  page.locator(`html[data-state="${state}"]`).waitFor({ state: 'attached', timeout: 120_000 });
 const whenReady = (page: Page) => page.locator('#run:enabled').waitFor({ timeout: 60_000 });
 const reportOf = (page: Page) => page.evaluate('window.benchReport') as Promise<BenchReport>;
 const overflow = (page: Page) => page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-const columnOf = (page: Page, part: string, key: string) => page.locator(`[data-part="${part}"] tbody [data-key="${key}"]`).allTextContents();
+const columnOf = (page: Page, part: string, key: string) =>
+  page.locator(`[data-part="${part}"] tbody [data-key="${key}"]`).allTextContents();
 
 async function save(name: string, content: string): Promise<string> {
   const path = join(folder, name);
@@ -89,18 +95,37 @@ describe('a whole run from an address', () => {
     await waitForState(page, 'done');
     const report = await reportOf(page);
     expect(reportProblems(report)).toEqual([]);
-    expect(report.versions).toMatchObject({ engine: expect.stringMatching(/^\d/), browser: expect.stringContaining('Chrome'), isolation: expect.stringMatching(/^isolated/) });
-    expect(report.networks.map(({ label, verified }) => [label, verified])).toEqual([[PLAIN, true], [TWIN, true]]);
+    expect(report.versions).toMatchObject({
+      engine: expect.stringMatching(/^\d/),
+      browser: expect.stringContaining('Chrome'),
+      isolation: expect.stringMatching(/^isolated/),
+    });
+    expect(report.networks.map(({ label, verified }) => [label, verified])).toEqual([
+      [PLAIN, true],
+      [TWIN, true],
+    ]);
     expect(await page.locator('#software-warning').isVisible()).toBe(chromium!.isSoftware);
 
     const steps = (await page.evaluate('steps')) as BenchProgress[];
-    expect([...new Set(steps.map(({ phase }) => phase))].sort()).toEqual(['compile', 'first-run', 'layers', 'limits', 'measure', 'scaling', 'upload', 'verify', 'warm-up']);
+    expect([...new Set(steps.map(({ phase }) => phase))].sort()).toEqual([
+      'compile',
+      'first-run',
+      'layers',
+      'limits',
+      'measure',
+      'scaling',
+      'upload',
+      'verify',
+      'warm-up',
+    ]);
 
     const [{ headline, detail }] = describeFindings(report);
     expect(await page.locator('#finding').textContent()).toBe(headline);
     expect(await page.locator('#finding-detail').textContent()).toBe(detail);
     console.log(`${headline}\n${detail}`);
-    expect(await columnOf(page, 'times', 'median')).toEqual(report.networks.map(({ times }) => formatMs(times!.latencyMs.median)));
+    expect(await columnOf(page, 'times', 'median')).toEqual(
+      report.networks.map(({ times }) => formatMs(times!.latencyMs.median)),
+    );
     expect(await columnOf(page, 'phases', 'total')).toEqual(report.networks.map(({ load }) => formatMs(load!.totalMs)));
     expect(await columnOf(page, 'layers', 'layer')).toEqual(report.networks[1].graphLayers.map(({ name }) => name));
     await page.locator('[data-part="times"] figure svg').nth(2).waitFor();
@@ -120,7 +145,12 @@ describe('a whole run from an address', () => {
     expect(errors).toEqual([]);
 
     // A saved report looks like the run that it is from.
-    const parts = () => page.locator('[data-part]').evaluateAll((found) => found.map((part) => [(part as HTMLElement).dataset['part'], part.querySelector('tbody')!.textContent]));
+    const parts = () =>
+      page
+        .locator('[data-part]')
+        .evaluateAll((found) =>
+          found.map((part) => [(part as HTMLElement).dataset['part'], part.querySelector('tbody')!.textContent]),
+        );
     const before = await parts();
     await page.setInputFiles('#file-input', await save('mine.json', json.text));
     await page.getByText('From the file mine.json').waitFor();
@@ -130,8 +160,8 @@ describe('a whole run from an address', () => {
 
 describe('cancelling', () => {
   it('ends in every phase at once, and the next run works', async () => {
-    // Clicks as soon as the phase begins, and keeps how long the page took to say so.
-    const { page, errors } = await open(SMALL.replace('runs=3', 'runs=100000'), {
+    // The plain network alone, which compiles fast. Clicks as soon as the phase begins, and keeps how long the page took to say so.
+    const { page, errors } = await open('networks=resnet_small14&c0=&size=16&runs=100000', {
       before: `addEventListener('benchprogress', ({ detail }) => {
         if (detail.phase !== window.cancelIn) return;
         delete window.cancelIn;
@@ -180,14 +210,21 @@ describe('cancelling', () => {
 describe('what is wrong', () => {
   it.each([
     ['no WebGPU', `Object.defineProperty(Navigator.prototype, 'gpu', { get: () => undefined })`, 'This browser has no WebGPU'],
-    ['an address without https', `Object.defineProperty(window, 'isSecureContext', { value: false })`, 'switched off on this address'],
+    [
+      'an address without https',
+      `Object.defineProperty(window, 'isSecureContext', { value: false })`,
+      'switched off on this address',
+    ],
   ])('%s is said, and saved reports can be read all the same', async (_what, before, title) => {
     const { page, errors } = await open('autostart', { before });
     await waitForState(page, 'failed');
     expect(await page.locator('#failure h2').textContent()).toContain(title);
     expect(await page.locator('#run').isDisabled()).toBe(true);
     expect(await page.evaluate('window.benchError.code')).toBe('webgpu-unavailable');
-    await page.setInputFiles('#file-input', await save('made.json', JSON.stringify(madeReport({ networks: ['resnet_small14'], c0: [16] }))));
+    await page.setInputFiles(
+      '#file-input',
+      await save('made.json', JSON.stringify(madeReport({ networks: ['resnet_small14'], c0: [16] }))),
+    );
     await page.locator('#finding').waitFor();
     expect(errors).toEqual([]);
   });
@@ -198,7 +235,9 @@ describe('what is wrong', () => {
         const response = await route.fetch();
         await route.fulfill({ response, body: `${code}\n${await response.text()}` });
       });
-    const noGpu = await open('', { prepare: inWorker(`Object.defineProperty(WorkerNavigator.prototype, 'gpu', { get: () => undefined });`) });
+    const noGpu = await open('', {
+      prepare: inWorker(`Object.defineProperty(WorkerNavigator.prototype, 'gpu', { get: () => undefined });`),
+    });
     await waitForState(noGpu.page, 'failed');
     expect(await noGpu.page.locator('#failure h2').textContent()).toBe('This browser has WebGPU, but not in workers');
     const code = `GPU.prototype.requestAdapter = async () => null;`;
@@ -214,7 +253,9 @@ describe('what is wrong', () => {
         context.route(/shaders\/store(-parts)?\.wgsl/, async (route) => {
           const response = await route.fetch();
           const code = await response.text();
-          const changed = code.replace('var value = sum;', 'var value = 1.01 * sum;').replace('let value = max(sum,', 'let value = max(1.01 * sum,');
+          const changed = code
+            .replace('var value = sum;', 'var value = 1.01 * sum;')
+            .replace('let value = max(sum,', 'let value = max(1.01 * sum,');
           if (changed !== code) sabotaged.add(new URL(route.request().url()).pathname);
           await route.fulfill({ response, body: changed });
         }),
@@ -233,7 +274,9 @@ describe('what is wrong', () => {
     expect(await page.locator('#finding-detail').textContent()).toContain(`off by ${twin.relativeError!.toExponential(1)}`);
     expect(await page.locator('.finding-panel').getAttribute('data-outcome')).toBe('failed');
     expect(await columnOf(page, 'times', 'median')).toEqual(['no time', 'no time']);
-    expect(await columnOf(page, 'times', 'error')).toEqual([plain, twin].map(({ relativeError }) => `${relativeError!.toExponential(1)}, failed`));
+    expect(await columnOf(page, 'times', 'error')).toEqual(
+      [plain, twin].map(({ relativeError }) => `${relativeError!.toExponential(1)}, failed`),
+    );
     await page.locator('[data-part="layers"] figure svg').waitFor();
     expect(await page.locator('#results').innerText()).not.toMatch(/\d\s*(ms|µs)\b|× as fast/);
     expect(errors).toEqual([]);
@@ -244,14 +287,22 @@ describe('what is wrong', () => {
     await whenReady(page);
     const report = madeReport({ networks: ['resnet_small14'], c0: [16], peers: [] });
     const [plain, { load: _l, times: _t, speedUp: _s, layers: _y, scaling: _c, ...twin }] = report.networks;
-    const failed = { ...twin, verified: false, relativeError: 0.0312, problem: 'relative error 3.1e-2 against the CPU reference is above 1e-5' };
+    const failed = {
+      ...twin,
+      verified: false,
+      relativeError: 0.0312,
+      problem: 'relative error 3.1e-2 against the CPU reference is above 1e-5',
+    };
     await page.setInputFiles('#file-input', await save('failed.json', JSON.stringify({ ...report, networks: [plain, failed] })));
     await page.locator('#finding').filter({ hasText: 'no time is shown' }).waitFor();
     expect(await columnOf(page, 'times', 'median')).toEqual([formatMs(plain.times!.latencyMs.median), 'no time']);
     expect(await columnOf(page, 'times', 'gpu')).toEqual([formatMs(plain.times!.gpuTimeMs!.median), '–']);
     for (const part of ['phases', 'scaling']) expect(new Set(await columnOf(page, part, 'network'))).toEqual(new Set([PLAIN]));
     for (const key of ['speed-up', 'own-time']) expect(await columnOf(page, 'layers', key)).toEqual([]);
-    for (const label of await page.locator('[data-part="times"] [role="img"]').evaluateAll((charts) => charts.map((chart) => chart.getAttribute('aria-label')!))) expect(label).not.toContain(TWIN);
+    for (const label of await page
+      .locator('[data-part="times"] [role="img"]')
+      .evaluateAll((charts) => charts.map((chart) => chart.getAttribute('aria-label')!)))
+      expect(label).not.toContain(TWIN);
   });
 
   it('an address that asks for what is not there leaves the form as it is by default', async () => {
@@ -287,7 +338,8 @@ describe('what is wrong', () => {
 
 describe('the form', () => {
   it('and the address are one', async () => {
-    const address = 'networks=vgg16&c0=32,64&batch=2&runs=5&schedule=reference&without=free-slices&force=fuse-tails&sections=times,layers&peers=tfjs&seed=3&groups=4&inner=bn-relu';
+    const address =
+      'networks=vgg16&c0=32,64&batch=2&runs=5&schedule=reference&without=free-slices&force=fuse-tails&sections=times,layers&peers=tfjs&seed=3&groups=4&inner=bn-relu';
     const { page, errors } = await open(address);
     await whenReady(page);
     await page.locator('#size').fill('64');
@@ -324,7 +376,11 @@ describe('the form', () => {
       const { name, text } = await downloaded(page, () => page.locator(`[data-onnx="${label}"]`).click());
       expect(name).toBe(`${label}.onnx`);
       expect(text).toContain('layer1.0.conv1');
-      await page.locator('#onnx-status').filter({ hasText: `${label}.onnx` }).filter({ hasText: 'is downloaded' }).waitFor();
+      await page
+        .locator('#onnx-status')
+        .filter({ hasText: `${label}.onnx` })
+        .filter({ hasText: 'is downloaded' })
+        .waitFor();
     }
     expect(errors).toEqual([]);
   });
@@ -338,16 +394,24 @@ describe('saved reports', () => {
     await whenReady(page);
     await page.setInputFiles('#file-input', await save('full.json', JSON.stringify(full)));
     await page.locator('#finding').waitFor();
-    const parts = await page.locator('[data-part]').evaluateAll((found) => found.map((part) => (part as HTMLElement).dataset['part']));
+    const parts = await page
+      .locator('[data-part]')
+      .evaluateAll((found) => found.map((part) => (part as HTMLElement).dataset['part']));
     expect(parts).toEqual(['times', 'phases', 'sweep', 'peers', 'layers', 'limits', 'scaling']);
     await page.locator('[data-part="layers"] figure svg').waitFor();
     await page.evaluate(() => document.querySelectorAll('details').forEach((details) => (details.open = true)));
     expect(await overflow(page)).toBe(0);
     // Every chart says what it shows.
-    for (const label of await page.locator('[role="img"]').evaluateAll((charts) => charts.map((chart) => chart.getAttribute('aria-label')!))) expect(label).toMatch(/\d/);
+    for (const label of await page
+      .locator('[role="img"]')
+      .evaluateAll((charts) => charts.map((chart) => chart.getAttribute('aria-label')!)))
+      expect(label).toMatch(/\d/);
 
     const head = page.locator('[data-part="layers"] th[data-key="own-time"]');
-    const times = async () => (await page.locator('[data-part="layers"] tbody [data-key="own-time"]').evaluateAll((cells) => cells.map((cell) => Number((cell as HTMLElement).dataset['value']))));
+    const times = async () =>
+      await page
+        .locator('[data-part="layers"] tbody [data-key="own-time"]')
+        .evaluateAll((cells) => cells.map((cell) => Number((cell as HTMLElement).dataset['value'])));
     const inOrder = await times();
     await head.getByRole('button').focus();
     await page.keyboard.press('Enter');
