@@ -41,13 +41,13 @@ export default defineConfig(({ mode }) => ({
       },
       {
         extends: true,
-        // One file at a time, each in a process of its own: Dawn holds its state for the whole process.
-        test: { name: 'gpu', include: [GPU_TESTS], ...oneByOne() },
+        // Each file in a process of its own: Dawn holds its state for the whole process.
+        test: { name: 'gpu', include: [GPU_TESTS], ...twoByTwo() },
       },
       {
         extends: true,
         // Run in Node; they drive a browser.
-        test: { name: 'browser', include: [BROWSER_TESTS], ...oneByOne() },
+        test: { name: 'browser', include: [BROWSER_TESTS], ...twoByTwo() },
       },
     ],
   },
@@ -115,11 +115,16 @@ function cliBuild() {
   };
 }
 
-/** The software adapter takes all cores, so that tests side by side would only slow each other down. */
-function oneByOne() {
+/**
+ * The software adapter computes on all cores and compiles on one, which is what most of these tests wait for: two files side by
+ * side, no more.
+ */
+function twoByTwo() {
   return {
     pool: 'forks' as const,
-    fileParallelism: false,
+    maxWorkers: 2,
+    // After the unit tests, which have as many workers as there are cores.
+    sequence: { groupOrder: 1 },
     testTimeout: 5 * MINUTE,
     hookTimeout: 5 * MINUTE,
   };

@@ -75,7 +75,8 @@ async function runOnce(session: Omit<OrtSession, 'load'>, first: Tensor, start: 
     await session.run(first);
     return { ...session, load: { createMs: created - start, firstRunMs: performance.now() - created } };
   } catch (cause) {
-    await session.release();
+    // Why it did not run matters, not that it cannot be released either.
+    await session.release().catch(() => {});
     throw cause;
   }
 }

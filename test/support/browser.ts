@@ -19,8 +19,8 @@ export async function startPage(): Promise<TestPage> {
     root,
     configFile: join(root, 'vite.config.ts'),
     logLevel: 'error',
-    // Apart from a development server's, which may run at the same time.
-    cacheDir: join(root, 'node_modules/.vite/test'),
+    // Apart from a development server's, and from that of the test file beside this one.
+    cacheDir: join(root, `node_modules/.vite/test-${process.env['VITEST_POOL_ID'] ?? 0}`),
     server: { host: '127.0.0.1', port: 0, hmr: false, watch: null, open: false },
   });
   await server.listen();

@@ -254,6 +254,11 @@ describe('readable errors', () => {
 
   it("another site's <img>", async () => {
     const address = `${site!.url.replace('localhost', '127.0.0.1')}test/fixtures/resize/gray-28-28.png`;
+    // A site that lets others show its images: without this a page that is isolated, as Vite's are here, gets none at all.
+    await page.route(address, async (route) => {
+      const response = await route.fetch();
+      await route.fulfill({ response, headers: { ...response.headers(), 'Cross-Origin-Resource-Policy': 'cross-origin' } });
+    });
     const message = await page.evaluate(async (src) => {
       const image = Object.assign(new Image(), { src });
       await image.decode();
