@@ -2,7 +2,7 @@
 
 import { mkdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { reportName } from '../bench/report-name.ts';
+import { reportName } from '../bench/report/name.ts';
 import type { BenchReport } from '../bench/report.ts';
 import { CompConvError } from '../src/errors.ts';
 import { readBytes, writeBytes } from './files.ts';

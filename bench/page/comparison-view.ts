@@ -1,8 +1,8 @@
 /** Two reports side by side, A against B: medians, ratios, and what else differs between them. */
 import { byId, element } from '../../src/page/dom.ts';
 import type { BenchReport } from '../report.ts';
-import { compareReports, type ComparedRow } from '../report-comparison.ts';
-import type { ReportRow } from '../report-rows.ts';
+import { compareReports, type ComparedRow } from '../report/comparison.ts';
+import type { ReportRow } from '../report/rows.ts';
 import { factList } from './facts.ts';
 import { dataTable, shown, type Column } from './table.ts';
 

@@ -1,7 +1,7 @@
 /** One measure of each layer as bars, plain against CompConv. */
 import type { Markish } from '@observablehq/plot';
 import { formatBytes, formatCount, formatLarge, formatMs } from '../../src/page/format.ts';
-import type { LayerPair, LayerSide } from '../layer-pairs.ts';
+import type { LayerPair, LayerSide } from '../report/layer-pairs.ts';
 import type { BenchResult } from '../report.ts';
 import type { Chart } from './chart.ts';
 

@@ -1,5 +1,5 @@
 /** The columns of the table of layers; those without any value are left out of it. */
-import type { LayerPair, LayerSide, MeasuredLayer } from '../layer-pairs.ts';
+import type { LayerPair, LayerSide, MeasuredLayer } from '../report/layer-pairs.ts';
 import type { GraphLayer } from '../report.ts';
 import { shown, type Column } from './table.ts';
 

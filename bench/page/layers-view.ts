@@ -1,9 +1,9 @@
 /** Plain layer against its CompConv: a chart of one measure, and the table of all of them, which can be sorted. */
 import { element } from '../../src/page/dom.ts';
 import { formatMs } from '../../src/page/format.ts';
-import { pairLayers } from '../layer-pairs.ts';
+import { pairLayers } from '../report/layer-pairs.ts';
 import type { BenchReport, BenchResult } from '../report.ts';
-import { layersCsv } from '../report-csv.ts';
+import { layersCsv } from '../report/csv.ts';
 import { figure } from './chart.ts';
 import { downloadText } from './download.ts';
 import { layerChart, MEASURES } from './layer-chart.ts';

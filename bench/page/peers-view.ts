@@ -1,8 +1,8 @@
 /** Other engines: times beside ours and within themselves, what loading them took, and what of them did not work. */
 import { element } from '../../src/page/dom.ts';
 import type { BenchReport, PeerResult } from '../report.ts';
-import { describePeers } from '../report-findings.ts';
-import { reportRows, type ReportRow } from '../report-rows.ts';
+import { describePeers } from '../report/findings.ts';
+import { reportRows, type ReportRow } from '../report/rows.ts';
 import { dataTable, shown, type Column } from './table.ts';
 import { errorText, MEDIAN, SPREAD } from './times-view.ts';
 

@@ -2,9 +2,9 @@
 import { byId, element } from '../../src/page/dom.ts';
 import { formatCount } from '../../src/page/format.ts';
 import type { BenchReport } from '../report.ts';
-import { describeCaveats } from '../report-caveats.ts';
-import { describeFindings, type Finding } from '../report-findings.ts';
-import { sweepsOf } from '../sweep.ts';
+import { describeCaveats } from '../report/caveats.ts';
+import { describeFindings, type Finding } from '../report/findings.ts';
+import { sweepsOf } from '../report/sweep.ts';
 import { factList } from './facts.ts';
 import { layersView } from './layers-view.ts';
 import { limitsView } from './limits-view.ts';

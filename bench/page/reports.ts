@@ -3,7 +3,7 @@ import { element } from '../../src/page/dom.ts';
 import { addMessage, clearMessages } from '../../src/page/messages.ts';
 import { messageOf } from '../../src/page/problems.ts';
 import type { BenchReport } from '../report.ts';
-import { parseReport } from '../report-file.ts';
+import { parseReport } from '../report/file.ts';
 import { showComparison, type NamedReport } from './comparison-view.ts';
 import { showReport } from './report-view.ts';
 

@@ -1,5 +1,5 @@
 /** What to call a row of a report on a page, and which colour it has: an engine, or plain against CompConv. */
-import type { ReportRow } from '../report-rows.ts';
+import type { ReportRow } from '../report/rows.ts';
 
 /** `CompConv128-ResNet50`, and the engine of others, without its version: short enough for a chart, shorter for a narrow one. */
 export function rowName({ kind, engine, label }: ReportRow, isNarrow = false): string {

@@ -1,7 +1,7 @@
 /** Charts of every run, a strip for each network and engine: how long, and how scattered. */
 import type { Markish } from '@observablehq/plot';
 import { formatMs } from '../../src/page/format.ts';
-import type { ReportRow, TimedRow } from '../report-rows.ts';
+import type { ReportRow, TimedRow } from '../report/rows.ts';
 import { logAxis, needsLog, type Chart, type PlotModule } from './chart.ts';
 import { rowColor, rowName } from './row-names.ts';
 

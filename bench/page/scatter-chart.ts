@@ -1,6 +1,6 @@
 /** How time goes with arithmetic: FLOPs against latency, in every engine. */
 import type { Markish } from '@observablehq/plot';
-import { OUR_ENGINE, type TimedRow } from '../report-rows.ts';
+import { OUR_ENGINE, type TimedRow } from '../report/rows.ts';
 import { FLOPS_PER_MAC } from '../roofline.ts';
 import { logAxis, needsLog, type Chart } from './chart.ts';
 import { engineColor } from './row-names.ts';

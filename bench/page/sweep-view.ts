@@ -2,7 +2,7 @@
 import type { Markish } from '@observablehq/plot';
 import { element } from '../../src/page/dom.ts';
 import { formatPercent } from '../../src/page/format.ts';
-import type { Sweep, SweepPoint } from '../sweep.ts';
+import type { Sweep, SweepPoint } from '../report/sweep.ts';
 import { figure, type Chart } from './chart.ts';
 import { dataTable, shown, type Column } from './table.ts';
 

@@ -1,10 +1,10 @@
 /** What to take away of a report: files, text for the clipboard, and the link that repeats the run. */
 import { byId, element } from '../../src/page/dom.ts';
 import type { BenchReport } from '../report.ts';
-import { networksCsv } from '../report-csv.ts';
-import { reportMarkdown } from '../report-markdown.ts';
-import { reportName } from '../report-name.ts';
-import { requestOfReport } from '../request-of-report.ts';
+import { networksCsv } from '../report/csv.ts';
+import { reportMarkdown } from '../report/markdown.ts';
+import { reportName } from '../report/name.ts';
+import { requestOfReport } from '../report/request.ts';
 import { toSearchParams } from '../request.ts';
 import { copyText, downloadText } from './download.ts';
 

@@ -1,8 +1,8 @@
 /** Whole inferences: the table of times, the charts, and the phases before the first result. */
 import { element } from '../../src/page/dom.ts';
 import type { BenchReport, LoadTimes } from '../report.ts';
-import { formatError } from '../report-findings.ts';
-import { OUR_ENGINE, reportRows, timedRows, type ReportRow } from '../report-rows.ts';
+import { formatError } from '../report/findings.ts';
+import { OUR_ENGINE, reportRows, timedRows, type ReportRow } from '../report/rows.ts';
 import { figure } from './chart.ts';
 import { dataTable, shown, type Column } from './table.ts';
 import { latencyChart, spreadChart } from './run-charts.ts';

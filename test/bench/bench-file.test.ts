@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { adapterSlug } from '../../bench/report-name.ts';
+import { adapterSlug } from '../../bench/report/name.ts';
 import { prepareOut, writeReport } from '../../cli/bench-file.ts';
 import { REPORT } from './sample-report.ts';
 

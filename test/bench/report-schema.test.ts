@@ -1,6 +1,6 @@
 /** The schema's own tests; reports of real measurements are checked where they are made. */
 import { expect, test } from 'vitest';
-import { schemaProblems } from '../../bench/json-schema.ts';
+import { schemaProblems } from '../../bench/report/json-schema.ts';
 import { reportProblems } from './report-schema.ts';
 import { REPORT } from './sample-report.ts';
 

@@ -1,6 +1,6 @@
 /** `bench/report.schema.json` as a check. */
 import { readFileSync } from 'node:fs';
-import { schemaProblems, type Schema } from '../../bench/json-schema.ts';
+import { schemaProblems, type Schema } from '../../bench/report/json-schema.ts';
 
 const path = new URL('../../bench/report.schema.json', import.meta.url);
 

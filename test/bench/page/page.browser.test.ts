@@ -9,7 +9,7 @@ import type { BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { BenchProgress } from '../../../bench/options.ts';
 import type { BenchReport } from '../../../bench/report.ts';
-import { describeFindings } from '../../../bench/report-findings.ts';
+import { describeFindings } from '../../../bench/report/findings.ts';
 import { fromSearchParams } from '../../../bench/request.ts';
 import { formatMs } from '../../../src/page/format.ts';
 import { launchBrowser, startPage, type TestBrowser, type TestPage } from '../../support/browser.ts';

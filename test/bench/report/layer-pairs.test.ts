@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { BETWEEN_LAYERS, pairLayers } from '../../bench/layer-pairs.ts';
-import type { BenchResult } from '../../bench/report.ts';
-import { madeReport } from './made-report.ts';
+import { BETWEEN_LAYERS, pairLayers } from '../../../bench/report/layer-pairs.ts';
+import type { BenchResult } from '../../../bench/report.ts';
+import { madeReport } from '../made-report.ts';
 
 const {
   networks: [plain, own],

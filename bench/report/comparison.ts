@@ -1,6 +1,6 @@
 /** Two reports against each other: medians side by side, and what differs in how they were made. Pure. */
-import type { BenchReport } from './report.ts';
-import { reportRows, type ReportRow } from './report-rows.ts';
+import type { BenchReport } from '../report.ts';
+import { reportRows, type ReportRow } from './rows.ts';
 
 export interface ComparedRow {
   readonly engine: string;

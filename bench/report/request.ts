@@ -1,8 +1,8 @@
 /** The request that a report answers, so that a saved report has a link, too. Pure. */
-import type { NetworkOptions } from '../src/models/network.ts';
-import { passNames } from '../src/scheduler/schedule.ts';
-import type { ReportOptions } from './report.ts';
-import { requestedNetworks, type BenchRequest } from './request.ts';
+import type { NetworkOptions } from '../../src/models/network.ts';
+import { passNames } from '../../src/scheduler/schedule.ts';
+import type { ReportOptions } from '../report.ts';
+import { requestedNetworks, type BenchRequest } from '../request.ts';
 
 /** Undefined where no request makes these networks: those of a program of one's own. */
 export function requestOfReport(options: ReportOptions): BenchRequest | undefined {

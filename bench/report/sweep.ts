@@ -1,5 +1,5 @@
 /** One architecture over several `C_0`: what is left of its arithmetic, parameters and time. Pure. */
-import type { BenchReport, BenchResult } from './report.ts';
+import type { BenchReport, BenchResult } from '../report.ts';
 
 /** Fewer are no curve. */
 const FEWEST = 3;

@@ -1,8 +1,8 @@
 /** A saved report back from its file: checked against the schema, since what draws it trusts every field. */
-import { CompConvError } from '../src/errors.ts';
+import { CompConvError } from '../../src/errors.ts';
 import { schemaProblems } from './json-schema.ts';
-import type { BenchReport } from './report.ts';
-import schema from './report.schema.json';
+import type { BenchReport } from '../report.ts';
+import schema from '../report.schema.json';
 
 const FORMAT = 2;
 

@@ -2,8 +2,8 @@
  * A network layer by layer beside its plain twin: what each layer of the graph costs by formula and, where the dispatches
  * were measured, what it took. A layer's dispatches are summed up; what belongs to no layer comes last. Pure arithmetic.
  */
-import type { BenchResult, GraphLayer, LayerResult } from './report.ts';
-import { FLOPS_PER_MAC, gigaPerSecond } from './roofline.ts';
+import type { BenchResult, GraphLayer, LayerResult } from '../report.ts';
+import { FLOPS_PER_MAC, gigaPerSecond } from '../roofline.ts';
 
 /** What was measured of a layer: its dispatches one after the other. */
 export interface MeasuredLayer {

@@ -1,5 +1,5 @@
 /** What to call a report's file. */
-import type { BenchReport } from './report.ts';
+import type { BenchReport } from '../report.ts';
 
 /** `nvidia-h100` of `nvidia-h100 (nvidia, hopper)`. */
 export function adapterSlug(name: string): string {

@@ -1,8 +1,8 @@
 /** Reports as CSV, for spreadsheets: one file of networks in engines, one of layers. Times in milliseconds, exact numbers. */
 import { csvFormat } from 'd3-dsv';
 import { pairLayers } from './layer-pairs.ts';
-import type { BenchReport, BenchResult } from './report.ts';
-import { reportRows } from './report-rows.ts';
+import type { BenchReport, BenchResult } from '../report.ts';
+import { reportRows } from './rows.ts';
 
 /** One row for each network in each engine and setting; cells without a value are empty. */
 export function networksCsv(report: BenchReport): string {

@@ -1,8 +1,8 @@
 /** What a report says in a sentence or two, in words that follow from the numbers, whichever way they fall. Pure. */
-import { formatSpeed, outcomeOf, type Outcome } from '../src/page/finding.ts';
-import { formatMs } from '../src/page/format.ts';
-import type { BenchReport, BenchResult } from './report.ts';
-import { reportRows, type ReportRow } from './report-rows.ts';
+import { formatSpeed, outcomeOf, type Outcome } from '../../src/page/finding.ts';
+import { formatMs } from '../../src/page/format.ts';
+import type { BenchReport, BenchResult } from '../report.ts';
+import { reportRows, type ReportRow } from './rows.ts';
 
 export interface Finding {
   /** Label of the network it is about. */

@@ -1,9 +1,9 @@
 /** A report as Markdown: what an issue, a README or a chat takes. The same words and numbers as on the page. */
-import { formatCount, formatLarge, formatMs } from '../src/page/format.ts';
-import type { BenchReport } from './report.ts';
-import { describeCaveats } from './report-caveats.ts';
-import { describeFindings, describePeers, formatError } from './report-findings.ts';
-import { reportRows, type ReportRow } from './report-rows.ts';
+import { formatCount, formatLarge, formatMs } from '../../src/page/format.ts';
+import type { BenchReport } from '../report.ts';
+import { describeCaveats } from './caveats.ts';
+import { describeFindings, describePeers, formatError } from './findings.ts';
+import { reportRows, type ReportRow } from './rows.ts';
 
 export function reportMarkdown(report: BenchReport): string {
   const { adapter, versions, date, options } = report;

@@ -1,12 +1,12 @@
 /** Saved reports: read back, compared, traced to their request; and sweeps in them. */
 import { describe, expect, test } from 'vitest';
-import { compareReports } from '../../bench/report-comparison.ts';
-import { parseReport } from '../../bench/report-file.ts';
-import { reportName } from '../../bench/report-name.ts';
-import { requestOfReport } from '../../bench/request-of-report.ts';
-import { DEFAULT_REQUEST, type BenchRequest } from '../../bench/request.ts';
-import { sweepsOf } from '../../bench/sweep.ts';
-import { madeReport } from './made-report.ts';
+import { compareReports } from '../../../bench/report/comparison.ts';
+import { parseReport } from '../../../bench/report/file.ts';
+import { reportName } from '../../../bench/report/name.ts';
+import { requestOfReport } from '../../../bench/report/request.ts';
+import { DEFAULT_REQUEST, type BenchRequest } from '../../../bench/request.ts';
+import { sweepsOf } from '../../../bench/report/sweep.ts';
+import { madeReport } from '../made-report.ts';
 
 const small = { networks: ['resnet_small14'], c0: [16] };
 const report = madeReport(small);

@@ -1,7 +1,7 @@
 /** What to hold against a report's times, in words: software adapters, coarse clocks, few or scattered runs. Pure. */
-import { formatDigits, formatMs } from '../src/page/format.ts';
-import type { AdapterLimits, BenchReport } from './report.ts';
-import { timedRows, type TimedRow } from './report-rows.ts';
+import { formatDigits, formatMs } from '../../src/page/format.ts';
+import type { AdapterLimits, BenchReport } from '../report.ts';
+import { timedRows, type TimedRow } from './rows.ts';
 
 const FEW_RUNS = 5;
 /** p90 over the least time: above it something else was going on. */

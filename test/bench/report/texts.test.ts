@@ -1,14 +1,14 @@
 /** What a report says: findings, caveats, CSV, Markdown. */
 import { csvParse } from 'd3-dsv';
 import { describe, expect, test } from 'vitest';
-import type { BenchReport, BenchResult } from '../../bench/report.ts';
-import { describeCaveats } from '../../bench/report-caveats.ts';
-import { layersCsv, networksCsv } from '../../bench/report-csv.ts';
-import { describeFindings, describePeers } from '../../bench/report-findings.ts';
-import { reportMarkdown } from '../../bench/report-markdown.ts';
-import { summarize } from '../../bench/statistics.ts';
-import { reportProblems } from './report-schema.ts';
-import { madeReport } from './made-report.ts';
+import type { BenchReport, BenchResult } from '../../../bench/report.ts';
+import { describeCaveats } from '../../../bench/report/caveats.ts';
+import { layersCsv, networksCsv } from '../../../bench/report/csv.ts';
+import { describeFindings, describePeers } from '../../../bench/report/findings.ts';
+import { reportMarkdown } from '../../../bench/report/markdown.ts';
+import { summarize } from '../../../bench/statistics.ts';
+import { reportProblems } from '../report-schema.ts';
+import { madeReport } from '../made-report.ts';
 
 const small = { networks: ['resnet_small14'], c0: [16] };
 const report = madeReport(small);

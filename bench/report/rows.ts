@@ -1,5 +1,5 @@
 /** A report's networks and other engines as rows of one table, which tables, charts, CSV, Markdown and comparisons share. */
-import type { BenchReport, BenchResult, Times } from './report.ts';
+import type { BenchReport, BenchResult, Times } from '../report.ts';
 
 export const OUR_ENGINE = 'compconv-webgpu';
 
