@@ -101,6 +101,8 @@ async function measureNetworks(
     await peers.enter(asked.peers, verified, options);
     const contestants = [...verified, ...peers.contestants];
     const times = asked.sections.includes('times') ? await measureTimes(contestants, asked.runs, options) : new Map<Contestant, Times>();
+    // Gone before layers are measured: their threads and memory would be in the way.
+    await peers.dispose();
     const networks: BenchResult[] = [];
     for (const candidate of candidates) networks.push(await result(candidate, candidates, times, { asked, limits, options }));
     return { networks, ...(asked.peers.length > 0 && { peers: peers.results(times) }) };

@@ -84,9 +84,10 @@ export class PeerEntrants {
     });
   }
 
+  /** Frees what the engines hold; results stay. Again is harmless. */
   async dispose(): Promise<void> {
     for (const { runner } of this.#entered) await runner.dispose();
-    for (const peer of this.#peers) await peer.dispose();
+    for (const peer of this.#peers.splice(0)) await peer.dispose();
   }
 
   get #entered(): PeerEntrant[] {

@@ -66,6 +66,7 @@ test('the fastest setting counts, against ours and against its own plain network
   expect(results[3].relativeError).toBeCloseTo(2e-6, 7);
   await peers.dispose();
   expect(disposed).toEqual(['plain A', 'compact A', 'plain B', 'compact B', 'peer']);
+  expect(peers.results(measured)).toEqual(results);
 });
 
 test('logits that are not ours have no time, but an error; what refuses says why', async () => {
