@@ -41,13 +41,14 @@ export default defineConfig(({ mode }) => ({
       },
       {
         extends: true,
-        // Each file in a process of its own: Dawn holds its state for the whole process.
-        test: { name: 'gpu', include: [GPU_TESTS], ...twoByTwo() },
+        // One file at a time, each in a process of its own: Dawn holds its state for the whole process, and polls on one core while
+        // the software adapter computes on all.
+        test: { name: 'gpu', include: [GPU_TESTS], ...sideBySide(1, 2) },
       },
       {
         extends: true,
-        // Run in Node; they drive a browser.
-        test: { name: 'browser', include: [BROWSER_TESTS], ...twoByTwo() },
+        // Run in Node; they drive a browser, which compiles on one core, and that is what most of them wait for.
+        test: { name: 'browser', include: [BROWSER_TESTS], ...sideBySide(2, 1) },
       },
     ],
   },
@@ -115,16 +116,12 @@ function cliBuild() {
   };
 }
 
-/**
- * The software adapter computes on all cores and compiles on one, which is what most of these tests wait for: two files side by
- * side, no more.
- */
-function twoByTwo() {
+/** @param group those of a group begin when those of the one before have ended; the unit tests are group 0 */
+function sideBySide(maxWorkers: number, group: number) {
   return {
     pool: 'forks' as const,
-    maxWorkers: 2,
-    // After the unit tests, which have as many workers as there are cores.
-    sequence: { groupOrder: 1 },
+    maxWorkers,
+    sequence: { groupOrder: group },
     testTimeout: 5 * MINUTE,
     hookTimeout: 5 * MINUTE,
   };
