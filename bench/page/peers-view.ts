@@ -22,7 +22,8 @@ export function peersView(report: BenchReport): HTMLElement[] {
       element(
         'p',
         { class: 'note' },
-        'The same networks, weights and input on the same adapter; a tick marks an engine’s fastest setting on a network.',
+        'The same networks, weights and input; on the same adapter, but for WebAssembly, which runs on the processor. A tick marks an ' +
+          'engine’s fastest setting on a network.',
       ),
       ...(problems.length > 0
         ? [

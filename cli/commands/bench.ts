@@ -56,10 +56,10 @@ export function addBenchCommand(program: Command, signal: AbortSignal): void {
     .description(
       'Times networks with plain convolutions against the same ones with CompConv, on made-up weights: verifies all ' +
         'against the CPU reference, warms up, measures them in turns. What fails verification shows no time. ' +
-        '--adapter, --layers and --scaling measure that instead; --all measures everything.',
+        '--adapter, --layers and --scaling measure that instead of times; --all measures everything, --peers adds times.',
     )
     .option('--arch <names>', 'networks, separated by commas (default: resnet50)', parameter('networks', '--arch'))
-    .option('--c0 <list>', 'C_0 of each CompConv twin, separated by commas (default: 128)', parameter('c0', '--c0'));
+    .option('--c0 <list>', 'C_0 of each CompConv twin, separated by commas; smaller saves more (default: 128)', parameter('c0', '--c0'));
   addModuleOptions(command);
   addSizeOptions(command)
     .option('--runs <n>', 'measured runs of each network', integer(), DEFAULT_REQUEST.runs)
@@ -70,7 +70,7 @@ export function addBenchCommand(program: Command, signal: AbortSignal): void {
     .option('--all', 'times, adapter, layers and scaling')
     .option('--browser', 'measure on the benchmark page, in headless Chromium, instead of in Node')
     .addOption(
-      new Option('--peers <list>', `other engines beside ours, on that page: ${peerNames.join(', ')}`).argParser(
+      new Option('--peers <list>', `other engines beside ours, on that page: ${peerNames.join(', ')}, separated by commas`).argParser(
         parameter('peers', '--peers'),
       ),
     );
