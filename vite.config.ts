@@ -48,7 +48,7 @@ export default defineConfig(({ mode }) => ({
       {
         extends: true,
         // Run in Node; they drive a browser, which compiles on one core, and that is what most of them wait for.
-        test: { name: 'browser', include: [BROWSER_TESTS], ...sideBySide(2, 1) },
+        test: { name: 'browser', include: [BROWSER_TESTS], globalSetup: 'test/support/unpack-browser.ts', ...sideBySide(2, 1) },
       },
     ],
   },
