@@ -1,7 +1,7 @@
 /**
  * Vite and Vitest. `vite` serves and builds the pages (`dist/page`), `vite build --mode lib` builds the library
  * (`dist/index.mjs`), `vite build --mode onnx` its ONNX export (`dist/onnx.mjs`), `vite build --mode cli` the command line
-(`dist/cli.mjs`), each into one file, and the tests fall into three projects by what they need.
+ * (`dist/cli.mjs`), each into one file, and the tests fall into three projects by what they need.
  */
 
 import { existsSync } from 'node:fs';
