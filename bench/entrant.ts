@@ -1,7 +1,7 @@
 /** One of our networks in a benchmark: loaded, run once, and verified against the CPU reference before anything is timed. */
 import { networkCost } from '../src/graph/cost.ts';
 import { inputShapes, shapeOf, withInputShape, type Graph } from '../src/graph/graph.ts';
-import { seededModel, type NetworkModel } from '../src/models/load-model.ts';
+import { seededModel, type NetworkModel } from '../src/models/read-model.ts';
 import { runReference, toTensor } from '../src/reference/run.ts';
 import { createSession, type Session, type SessionOptions } from '../src/runtime/session.ts';
 import { summarizePlan } from '../src/scheduler/plan.ts';

@@ -6,7 +6,7 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { CompConvError } from '../src/errors.ts';
 import type { Graph } from '../src/graph/graph.ts';
-import { loadModel, seededModel, type NetworkModel } from '../src/models/load-model.ts';
+import { readModel, seededModel, type NetworkModel } from '../src/models/read-model.ts';
 import { architectures, createNetwork, type InputSize, type NetworkOptions } from '../src/models/network.ts';
 import { schedules, type ScheduleName } from '../src/scheduler/plan.ts';
 import { dtypes, type Dtype } from '../src/tensor/dtype.ts';
@@ -197,11 +197,11 @@ export async function completeNetworkOptions(flags: NetworkFlags): Promise<Netwo
 export async function loadWeights(path: string, flags: NetworkFlags, input: InputSize = {}): Promise<NetworkModel> {
   const network = await networkOptions(flags);
   const bytes = await readBytes(path);
-  return naming(path, () => loadModel(bytes, { network, plain: flags.plain ?? false, input }));
+  return naming(path, () => readModel(bytes, { network, plain: flags.plain ?? false, input }));
 }
 
 /** A model from a file or from a seed. @throws what `loadWeights` does; invalid-argument without either */
-export async function readModel(command: string, flags: NetworkFlags & WeightsFlags, input: InputSize = {}): Promise<NetworkModel> {
+export async function modelOf(command: string, flags: NetworkFlags & WeightsFlags, input: InputSize = {}): Promise<NetworkModel> {
   if (flags.weights !== undefined) return loadWeights(flags.weights, flags, input);
   if (flags.seed === undefined) {
     throw new CompConvError('invalid-argument', `${command}: give --weights with a file, or --seed for made-up weights`);

@@ -11,7 +11,7 @@ export { networkCost, type Cost, type LayerCost, type NetworkCost } from './grap
 export { compress, type CompConvOptions } from './models/compress.ts';
 export { architectures, createNetwork, type InputSize, type NetworkOptions } from './models/network.ts';
 export type { Preprocess } from './models/preprocess.ts';
-export { loadModel, seededModel, type LoadOptions, type Model, type NetworkModel } from './models/load-model.ts';
+export { readModel, seededModel, type ReadOptions, type Model, type NetworkModel } from './models/read-model.ts';
 export { parseSafetensors, writeSafetensors, type SafetensorsFile, type WritableDtype } from './weights/safetensors.ts';
 export { seededWeights } from './weights/seeded.ts';
 export type { Weights } from './weights/weights.ts';

@@ -11,7 +11,7 @@ test('importing the package touches no global of a browser', async () => {
   expect(touched).toEqual([]);
   expect(Object.keys(api).sort()).toEqual([
     'CompConvError', 'DEFAULT_LIMITS', 'GraphBuilder', 'Session', 'adaptiveDepth', 'architectures', 'compConvChannels', 'compress',
-    'createNetwork', 'createSession', 'defineGraph', 'graphParams', 'indexedDbTuningCache', 'loadModel', 'networkCost', 'parseSafetensors', 'passNames',
+    'createNetwork', 'createSession', 'defineGraph', 'graphParams', 'indexedDbTuningCache', 'readModel', 'networkCost', 'parseSafetensors', 'passNames',
     'printPlan', 'schedule', 'schedules', 'seededModel', 'seededWeights', 'summarizePlan', 'tensor', 'withInputShape', 'writeSafetensors',
   ]);
 });

@@ -3,7 +3,7 @@
  * Other engines are loaded in here as well, only when they are asked for. It ends when the page ends it.
  */
 import { CompConvError } from '../../src/errors.ts';
-import { seededModel } from '../../src/models/load-model.ts';
+import { seededModel } from '../../src/models/read-model.ts';
 import { runBenchmark, type BenchProgress } from '../harness.ts';
 import { openPeer } from '../peers/open-peer.ts';
 import { requestedOptions } from '../request.ts';

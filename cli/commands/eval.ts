@@ -5,7 +5,7 @@ import { openNodeGpu } from '../node-adapter.ts';
 import { CompConvError, throwIfAborted } from '../../src/errors.ts';
 import { networkCost } from '../../src/graph/cost.ts';
 import { shapeOf, withInputShape } from '../../src/graph/graph.ts';
-import type { NetworkModel } from '../../src/models/load-model.ts';
+import type { NetworkModel } from '../../src/models/read-model.ts';
 import { createSession } from '../../src/runtime/session.ts';
 import { summarizePlan } from '../../src/scheduler/plan.ts';
 import { formatShape, type Tensor } from '../../src/tensor/tensor.ts';

@@ -2,7 +2,7 @@
 
 import type { Command } from 'commander';
 import { CompConvError, throwIfAborted } from '../../src/errors.ts';
-import type { NetworkModel } from '../../src/models/load-model.ts';
+import type { NetworkModel } from '../../src/models/read-model.ts';
 import { foldedNetwork } from '../../src/onnx/fold-batch-norms.ts';
 import { encodeModel, OPSET } from '../../src/onnx/model.ts';
 import { onnxModel } from '../../src/onnx/nodes.ts';
@@ -15,7 +15,7 @@ import {
   addSizeOptions,
   addWeightsOptions,
   inputSize,
-  readModel,
+  modelOf,
   type NetworkFlags,
   type SizeFlags,
   type WeightsFlags,
@@ -49,7 +49,7 @@ async function run(file: string | undefined, flags: ExportFlags, signal: AbortSi
   if (path === undefined || (file !== undefined && flags.out !== undefined)) {
     throw new CompConvError('invalid-argument', 'export: give one file to write, e.g. model.onnx');
   }
-  const network = await readModel('export', flags, inputSize(flags));
+  const network = await modelOf('export', flags, inputSize(flags));
   const model = onnxModel(foldedNetwork(network.graph, network.weights), metadata(network));
   const progress = new ProgressLine();
   try {

@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { openNodeGpu } from '../node-adapter.ts';
 import { CompConvError, throwIfAborted } from '../../src/errors.ts';
 import { shapeOf, withInputShape } from '../../src/graph/graph.ts';
-import type { NetworkModel } from '../../src/models/load-model.ts';
+import type { NetworkModel } from '../../src/models/read-model.ts';
 import { createSession, type RunResult, type Session } from '../../src/runtime/session.ts';
 import { summarizePlan } from '../../src/scheduler/plan.ts';
 import { formatShape, type Tensor } from '../../src/tensor/tensor.ts';
@@ -17,7 +17,7 @@ import {
   addNetworkOptions,
   addWeightsOptions,
   integer,
-  readModel,
+  modelOf,
   addScheduleOption,
   addTunedOptions,
   tuningOptions,
@@ -76,7 +76,7 @@ async function run(images: readonly string[], flags: RunFlags, signal: AbortSign
   if ((flags.input !== undefined) === images.length > 0) {
     throw new CompConvError('invalid-argument', 'run: give either image files or --input with a file');
   }
-  const network = await readModel('run', flags);
+  const network = await modelOf('run', flags);
   const tensor = flags.input === undefined ? undefined : await readInput(flags.input);
   // Before the GPU is opened: what cannot be read is known at once.
   const first = images.length > 0 ? await readImage(images[0]) : undefined;

@@ -2,7 +2,7 @@
 
 import type { Command } from 'commander';
 import { shapeOf } from '../../src/graph/graph.ts';
-import { seededModel, type NetworkModel } from '../../src/models/load-model.ts';
+import { seededModel, type NetworkModel } from '../../src/models/read-model.ts';
 import { createSession } from '../../src/runtime/session.ts';
 import type { TuningProgress, TuningReport } from '../../src/runtime/tuner.ts';
 import { printable } from '../failure.ts';
@@ -56,7 +56,7 @@ export function addTuneCommand(program: Command, signal: AbortSignal): void {
 }
 
 async function runTune(flags: TuneFlags, signal: AbortSignal): Promise<void> {
-  const model = await readModel(flags);
+  const model = await modelToTune(flags);
   const progress = new ProgressLine();
   const { gpu } = await openNodeGpu();
   const session = await createSession(model, {
@@ -84,7 +84,7 @@ async function runTune(flags: TuneFlags, signal: AbortSignal): Promise<void> {
 }
 
 /** At the size that `run` and `eval` give images to it, unless `--size` says another. */
-async function readModel(flags: TuneFlags): Promise<NetworkModel> {
+async function modelToTune(flags: TuneFlags): Promise<NetworkModel> {
   const input = inputSize(flags);
   if (flags.weights !== undefined) return loadWeights(flags.weights, flags, input);
   return seededModel(await completeNetworkOptions(flags), SEED, input);

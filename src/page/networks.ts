@@ -1,5 +1,5 @@
 /** The networks on the page: their models, sessions, answers and times. */
-import { createSession, loadModel, networkCost, summarizePlan } from '../index.ts';
+import { createSession, readModel, networkCost, summarizePlan } from '../index.ts';
 import type {
   Classification,
   ImageSource,
@@ -56,7 +56,7 @@ export async function loadNetwork(
   onBytes: (done: number, total: number | undefined) => void = () => {},
 ): Promise<LoadedNetwork> {
   let fileBytes = typeof source === 'string' ? 0 : source.size;
-  const model = await loadModel(source, {
+  const model = await readModel(source, {
     onProgress(done, total) {
       fileBytes = done;
       onBytes(done, total);

@@ -8,7 +8,7 @@
 import { CompConvError, throwIfAborted } from '../errors.ts';
 import { networkCost, type NetworkCost } from '../graph/cost.ts';
 import { shapeOf, withInputShape, type Graph } from '../graph/graph.ts';
-import type { Model } from '../models/load-model.ts';
+import type { Model } from '../models/read-model.ts';
 import { distinctChoices, distinctForms } from '../scheduler/isolate.ts';
 import { schedule, type ScheduleOptions } from '../scheduler/schedule.ts';
 import type { Plan } from '../scheduler/plan.ts';

@@ -8,7 +8,7 @@ import type { BenchReport, BenchResult, PeerResult, ScalingReport, Times } from 
 import { requestedOptions, DEFAULT_REQUEST, type BenchRequest } from '../../bench/request.ts';
 import { rooflineMs } from '../../bench/roofline.ts';
 import { summarize } from '../../bench/statistics.ts';
-import { seededModel } from '../../src/models/load-model.ts';
+import { seededModel } from '../../src/models/read-model.ts';
 import { schedule } from '../../src/scheduler/schedule.ts';
 import { seededRandom } from '../support/random.ts';
 import { LIMITS, REPORT } from './sample-report.ts';

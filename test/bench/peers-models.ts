@@ -1,7 +1,7 @@
 /** What peers are compared on, made alike in a worker and in Node: two networks, and the ops that these do not have. */
 import { GraphBuilder } from '../../src/graph/builder.ts';
 import { graphParams, type Graph } from '../../src/graph/graph.ts';
-import { seededModel, type Model } from '../../src/models/load-model.ts';
+import { seededModel, type Model } from '../../src/models/read-model.ts';
 import { seededWeights } from '../../src/weights/seeded.ts';
 
 const PLAIN = { arch: 'resnet18', classes: 10 };

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { build } from 'vite';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { loadModel } from '../../src/models/load-model.ts';
+import { readModel } from '../../src/models/read-model.ts';
 import { runReference } from '../../src/reference/run.ts';
 import { expectClose } from '../support/compare.ts';
 import { runOnnx } from '../support/onnx-runtime.ts';
@@ -48,7 +48,7 @@ it('the README’s example, as it stands', async () => {
   const readme = await readFile(join(root, 'README.md'), 'utf8');
   const [, example] = /run by test\/onnx\/package\.test\.ts[^]*?```ts\n([^]*?)```/.exec(readme)!;
   await node(example);
-  const { graph, weights } = await loadModel(await readFile(join(root, 'public/models/fashion-mnist-compconv.safetensors')));
+  const { graph, weights } = await readModel(await readFile(join(root, 'public/models/fashion-mnist-compconv.safetensors')));
   const input = { shape: [1, 1, 28, 28], data: distinctValues(784, 2) };
   const { data } = await runOnnx(await readFile(join(folder, 'model.onnx')), input);
   expectClose(data, runReference(graph, weights, input).get(graph.output)!.data, { relativeL2: 1e-5 });

@@ -13,7 +13,7 @@ import sharp from 'sharp';
 import { build } from 'vite';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { networkCost } from '../../src/graph/cost.ts';
-import { loadModel, type NetworkModel } from '../../src/models/load-model.ts';
+import { readModel, type NetworkModel } from '../../src/models/read-model.ts';
 import { describeFinding } from '../../src/page/finding.ts';
 import { runReference, toTensor } from '../../src/reference/run.ts';
 import { tensor } from '../../src/tensor/tensor.ts';
@@ -40,7 +40,7 @@ beforeAll(async () => {
   [chromium, site] = await Promise.all([launchBrowser(), startPage()]);
   list = JSON.parse(await readFile(imagePath('samples.json'), 'utf8'));
   const [plain, compconv] = await Promise.all(
-    NETWORKS.map(async (name) => loadModel(await readFile(weightsPath(name)))),
+    NETWORKS.map(async (name) => readModel(await readFile(weightsPath(name)))),
   );
   models = { plain, compconv };
 });

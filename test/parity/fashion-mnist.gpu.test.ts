@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { openNodeGpu } from '../../cli/node-adapter.ts';
-import { createSession, loadModel } from '../../src/index.ts';
+import { createSession, readModel } from '../../src/index.ts';
 import { networkCost } from '../../src/graph/cost.ts';
 import { gunzip, parseIdx } from '../../src/vision/idx.ts';
 
@@ -29,7 +29,7 @@ test.each(Object.keys(reference))('%s', async (file) => {
   const labels = parseIdx(await gunzip(data('t10k-labels-idx1-ubyte.gz'))).data;
   const [all, height, width] = images.shape;
   const count = process.env.COMPCONV_ALL_IMAGES ? all : FIRST;
-  const model = await loadModel(readFileSync(new URL(`../../public/models/${file}`, import.meta.url)), { input: { batch: BATCH } });
+  const model = await readModel(readFileSync(new URL(`../../public/models/${file}`, import.meta.url)), { input: { batch: BATCH } });
   const { correctOf10000, macs, params, first8 } = reference[file];
   const { mean: [mean], std: [std] } = model.preprocess;
 
@@ -56,7 +56,7 @@ test.each(Object.keys(reference))('%s', async (file) => {
   const wanted = count === all ? correctOf10000 : CORRECT_OF_FIRST[file];
   console.log(`${file}: ${correct} of ${count}, expected ${wanted}`);
   expect(Math.abs(correct - wanted)).toBeLessThanOrEqual(2);
-  const { total } = networkCost((await loadModel(readFileSync(new URL(`../../public/models/${file}`, import.meta.url)))).graph);
+  const { total } = networkCost((await readModel(readFileSync(new URL(`../../public/models/${file}`, import.meta.url)))).graph);
   expect(total.macs - 640).toBe(macs);
   expect(total.params).toBe(params);
 });

@@ -8,7 +8,7 @@ import {
   createSession,
   GraphBuilder,
   graphParams,
-  loadModel,
+  readModel,
   seededModel,
   seededWeights,
   writeSafetensors,
@@ -102,7 +102,7 @@ describe('run', () => {
 describe('images', () => {
   test('classify resizes, normalises and names the classes', async () => {
     const bytes = readFileSync(new URL('../../public/models/fashion-mnist-compconv.safetensors', import.meta.url));
-    const session = await open(await loadModel(bytes));
+    const session = await open(await readModel(bytes));
     const pixels = new Uint8Array(28 * 28 * 4).map((_, i) => (i % 4 === 3 ? 255 : (i * 7) % 256));
     const top = await session.classify({ width: 28, height: 28, data: pixels }, { topK: 3 });
     expect(top).toHaveLength(3);
@@ -209,20 +209,20 @@ describe('the end', () => {
 
 });
 
-describe('loadModel', () => {
+describe('readModel', () => {
   const plain = small();
   const tensors = () => [...plain.weights.shapes.keys()].map((name) => [name, plain.weights.get(name)] as const);
 
   test('a file without metadata loads with the caller\'s options', async () => {
     const file = writeSafetensors(tensors());
-    await expect(loadModel(file)).rejects.toThrow(/no "compconv" metadata.*give `arch`/);
-    const model = await loadModel(file, { network: { arch: 'resnet_small14' } });
+    await expect(readModel(file)).rejects.toThrow(/no "compconv" metadata.*give `arch`/);
+    const model = await readModel(file, { network: { arch: 'resnet_small14' } });
     const session = await open(model);
     expectClose((await session.run(image(1, 1))).data, expected(plain, image(1, 1)), { relativeL2: 1e-5 });
   });
 
   test('names every missing and unexpected tensor', async () => {
-    const error: unknown = await loadModel(writeSafetensors(tensors()), { network: { arch: 'resnet_small14', c0: 16 } }).catch((e: unknown) => e);
+    const error: unknown = await readModel(writeSafetensors(tensors()), { network: { arch: 'resnet_small14', c0: 16 } }).catch((e: unknown) => e);
     expect(error).toBeInstanceOf(CompConvError);
     const { message } = error as Error;
     for (const name of ['conv1.primitive.weight', 'layer3.1.conv2.grow.1.weight', 'conv1.weight', 'layer3.1.conv2.weight']) {

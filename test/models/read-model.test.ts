@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http';
 import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { loadModel, seededModel } from '../../src/models/load-model.ts';
+import { readModel, seededModel } from '../../src/models/read-model.ts';
 import { writeSafetensors } from '../../src/weights/safetensors.ts';
 
 const file = readFileSync(new URL('../../public/models/fashion-mnist-compconv.safetensors', import.meta.url));
@@ -32,7 +32,7 @@ describe('sources', () => {
   test.each([['an address', () => `${url}/model`], ['a URL', () => new URL('/chunked', url)], ['bytes', () => new Uint8Array(file)], ['a Blob', () => new Blob([file])]])(
     '%s',
     async (_, source) => {
-      const model = await loadModel(source());
+      const model = await readModel(source());
       expect(model.graph.name).toBe('CompConv16-ResNetSmall14');
       expect(model.labels).toHaveLength(10);
       expect(model.preprocess).toMatchObject({ color: 'gray', size: 28 });
@@ -42,7 +42,7 @@ describe('sources', () => {
 
   test('progress counts bytes up to the end', async () => {
     const counts: [number, number | undefined][] = [];
-    await loadModel(`${url}/model`, { onProgress: (done, total) => counts.push([done, total]) });
+    await readModel(`${url}/model`, { onProgress: (done, total) => counts.push([done, total]) });
     expect(counts.at(-1)).toEqual([file.length, file.length]);
     expect(counts.map(([done]) => done)).toEqual(counts.map(([done]) => done).sort((a, b) => a - b));
   });
@@ -50,23 +50,23 @@ describe('sources', () => {
 
 describe('failures', () => {
   test('a missing file', async () => {
-    await expect(loadModel(`${url}/nothing`)).rejects.toThrow(/the server answered 404/);
-    await expect(loadModel(`${url}/nothing`)).rejects.toEqual(code('io'));
+    await expect(readModel(`${url}/nothing`)).rejects.toThrow(/the server answered 404/);
+    await expect(readModel(`${url}/nothing`)).rejects.toEqual(code('io'));
   });
 
   test('a download that breaks off', async () => {
-    await expect(loadModel(`${url}/cut`)).rejects.toEqual(code('io'));
+    await expect(readModel(`${url}/cut`)).rejects.toEqual(code('io'));
   });
 
   test('cancellation before and in the middle', async () => {
-    await expect(loadModel(`${url}/model`, { signal: AbortSignal.abort() })).rejects.toEqual(code('aborted'));
+    await expect(readModel(`${url}/model`, { signal: AbortSignal.abort() })).rejects.toEqual(code('aborted'));
     const controller = new AbortController();
-    await expect(loadModel(`${url}/slow`, { signal: controller.signal, onProgress: () => controller.abort() })).rejects.toEqual(code('aborted'));
+    await expect(readModel(`${url}/slow`, { signal: controller.signal, onProgress: () => controller.abort() })).rejects.toEqual(code('aborted'));
   });
 
   test('bytes that are no safetensors file', async () => {
-    await expect(loadModel(new Uint8Array(3))).rejects.toEqual(code('invalid-file'));
-    await expect(loadModel(new TextEncoder().encode('<!doctype html><title>Not found</title>'))).rejects.toEqual(code('invalid-file'));
+    await expect(readModel(new Uint8Array(3))).rejects.toEqual(code('invalid-file'));
+    await expect(readModel(new TextEncoder().encode('<!doctype html><title>Not found</title>'))).rejects.toEqual(code('invalid-file'));
   });
 });
 
@@ -76,8 +76,8 @@ describe('options', () => {
 
   test('the caller\'s options win over the file\'s, and `plain` over `c0`', async () => {
     const metadata = { compconv: JSON.stringify({ arch: 'resnet_small14', c0: 16, blocksPerStage: 2 }) };
-    await expect(loadModel(writeSafetensors(tensors(), metadata))).rejects.toEqual(code('invalid-weights'));
-    const model = await loadModel(writeSafetensors(tensors(), metadata), { plain: true, input: { batch: 3, height: 40, width: 32 } });
+    await expect(readModel(writeSafetensors(tensors(), metadata))).rejects.toEqual(code('invalid-weights'));
+    const model = await readModel(writeSafetensors(tensors(), metadata), { plain: true, input: { batch: 3, height: 40, width: 32 } });
     expect(model.graph.name).toBe('ResNetSmall14');
     expect(model.graph.shapes.get('input')).toEqual({ n: 3, h: 40, w: 32, c: 1 });
   });
@@ -92,6 +92,6 @@ describe('options', () => {
     ['compconv', '{"arch":"resnet18","c0":1e999}'],
   ])('bad metadata: %s = %s', async (key, value) => {
     const metadata = { compconv: JSON.stringify({ arch: 'resnet_small14' }), [key]: value };
-    await expect(loadModel(writeSafetensors(tensors(), metadata))).rejects.toEqual(code('invalid-file'));
+    await expect(readModel(writeSafetensors(tensors(), metadata))).rejects.toEqual(code('invalid-file'));
   });
 });

@@ -27,7 +27,7 @@ export interface NetworkModel extends Model {
   readonly preprocess: Preprocess;
 }
 
-export interface LoadOptions {
+export interface ReadOptions {
   /** Options that win over the file's metadata; needed where it has none. */
   readonly network?: Partial<NetworkOptions>;
   /** Builds the plain network, whatever `c0` and `depths` the file names. */
@@ -43,7 +43,7 @@ export interface LoadOptions {
  * Loads a model from a `.safetensors` file: its address, its bytes (in Node: of `readFile`), or a File or Blob.
  * @throws io, invalid-file, invalid-weights (every missing and unexpected tensor is named), invalid-argument, aborted
  */
-export async function loadModel(source: string | URL | Uint8Array | ArrayBuffer | Blob, options: LoadOptions = {}): Promise<NetworkModel> {
+export async function readModel(source: string | URL | Uint8Array | ArrayBuffer | Blob, options: ReadOptions = {}): Promise<NetworkModel> {
   const bytes = await readBytes(source, options);
   throwIfAborted(options.signal);
   const weights = parseSafetensors(bytes);
@@ -71,7 +71,7 @@ export function seededModel(network: NetworkOptions, seed: number, input?: Input
   return { graph, weights: seededWeights(graphParams(graph), seed), options: network, preprocess: defaultPreprocess(network) };
 }
 
-function resolveOptions(fromFile: NetworkOptions | undefined, weights: Weights, { network, plain }: LoadOptions): NetworkOptions {
+function resolveOptions(fromFile: NetworkOptions | undefined, weights: Weights, { network, plain }: ReadOptions): NetworkOptions {
   const given = Object.fromEntries(Object.entries(network ?? {}).filter(([, value]) => value !== undefined));
   // Another architecture than the file's has nothing to do with the file's other options.
   const stored = 'arch' in given && given.arch !== fromFile?.arch ? undefined : fromFile;
@@ -112,7 +112,7 @@ function parseLabels(json: string): string[] {
   return labels;
 }
 
-async function readBytes(source: string | URL | Uint8Array | ArrayBuffer | Blob, options: LoadOptions): Promise<Uint8Array> {
+async function readBytes(source: string | URL | Uint8Array | ArrayBuffer | Blob, options: ReadOptions): Promise<Uint8Array> {
   if (source instanceof Uint8Array) return source;
   if (source instanceof ArrayBuffer) return new Uint8Array(source);
   if (source instanceof Blob) return new Uint8Array(await source.arrayBuffer());
@@ -120,7 +120,7 @@ async function readBytes(source: string | URL | Uint8Array | ArrayBuffer | Blob,
 }
 
 /** Fetches an address, with progress. @throws io, aborted */
-async function download(url: string | URL, { signal, onProgress }: LoadOptions): Promise<Uint8Array> {
+async function download(url: string | URL, { signal, onProgress }: ReadOptions): Promise<Uint8Array> {
   try {
     const response = await fetch(url, signal ? { signal } : {});
     if (!response.ok) throw new CompConvError('io', `${url}: the server answered ${response.status} ${response.statusText}`);
