@@ -70,6 +70,8 @@ export async function enter(network: BenchNetwork, asked: ReportOptions, options
     const last = { upload: 0, compile: 0 };
     session = await createSession(model, {
       ...sessionOptions(options),
+      // Networks share nothing, so that what one of them takes is its own.
+      ownDevice: true,
       onProgress: ({ phase, done, total }) => {
         last[phase] = performance.now() - start;
         options.onProgress?.({ phase, label, done, total });

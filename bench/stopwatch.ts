@@ -137,7 +137,7 @@ export class Stopwatch {
 
   /** Milliseconds from submission until the queue was done. */
   async #submit(record: Recorder): Promise<number> {
-    const { device, lost } = this.#engine;
+    const { device } = this.#engine;
     const done = withErrorScopes(device, 'benchmark', async () => {
       const encoder = device.createCommandEncoder();
       const pass = encoder.beginComputePass(this.#timer ? { timestampWrites: this.#timer.writes() } : {});
@@ -150,6 +150,6 @@ export class Stopwatch {
       await device.queue.onSubmittedWorkDone();
       return performance.now() - begin;
     });
-    return Promise.race([done, lost]);
+    return this.#engine.whileAlive(done);
   }
 }

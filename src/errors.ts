@@ -18,12 +18,14 @@ export type ErrorCode =
   | 'limit-exceeded'
   /** There is no WebGPU, or no adapter. */
   | 'webgpu-unavailable'
-  /** The GPU device was lost; create a new session. */
+  /** The GPU device was lost, and with it what ran; see the message for whether the next run gets a new one. */
   | 'device-lost'
   /** The GPU refused a command. */
   | 'gpu-validation'
   /** The GPU, or the host, ran out of memory. */
   | 'out-of-memory'
+  /** An output has NaN or infinity in it. */
+  | 'non-finite'
   /** Used after `dispose()`. */
   | 'disposed'
   /** Cancelled through an AbortSignal. */
@@ -51,5 +53,10 @@ export function invariant(condition: unknown, message: string): asserts conditio
 
 /** Throws `aborted` if the signal has fired. Call between steps of long work. */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new CompConvError('aborted', 'aborted by the caller', { cause: signal.reason });
+  if (signal?.aborted) throw abortError(signal);
+}
+
+/** What is thrown when a signal has fired. */
+export function abortError({ reason }: AbortSignal): CompConvError {
+  return new CompConvError('aborted', 'aborted by the caller', { cause: reason });
 }

@@ -22,11 +22,12 @@ export {
   createSession,
   Session,
   type RunOptions,
-  type RunResult,
+  type SessionMemory,
   type SessionOptions,
   type SessionProgress,
   type TuneOptions,
 } from './runtime/session.ts';
+export type { RunResult } from './runtime/gpu-network.ts';
 export type { SessionInput } from './runtime/session-input.ts';
 export type { SignatureReport, TuningProgress, TuningReport } from './runtime/tuner.ts';
 export type { TunedSignature, TuningCache, TuningRecord } from './runtime/tuning-cache.ts';

@@ -2,13 +2,16 @@
  * A WebGPU device for the engine: the caller's own, or one requested with every limit and feature that helps. Knows its
  * limits and name, and turns the GPU's error reports into typed errors.
  */
-import { CompConvError } from '../errors.ts';
+import { CompConvError, type ErrorCode } from '../errors.ts';
 import type { ScheduleLimits } from '../scheduler/schedule.ts';
 import { describeAdapter, isSoftwareAdapter } from './adapter-info.ts';
 
 export interface DeviceOptions {
-  /** A device of the caller's. It is used as it is and never destroyed. */
-  readonly device?: GPUDevice;
+  /**
+   * A device of the caller's, or a function that gives one and is asked again when it was lost. It is used as it is and never
+   * destroyed.
+   */
+  readonly device?: GPUDevice | (() => GPUDevice | Promise<GPUDevice>);
   /** An adapter of the caller's; a device of our own is requested from it. */
   readonly adapter?: GPUAdapter;
   /** Where to ask for an adapter. Default `navigator.gpu`. */
@@ -55,8 +58,15 @@ export interface EngineDevice {
   readonly hasTimestamps: boolean;
   /** Whether `shader-f16` is there. */
   readonly hasF16: boolean;
-  /** Rejects with `device-lost` when the device is lost; never resolves. */
-  readonly lost: Promise<never>;
+  /** Whether it is lost. */
+  readonly isLost: boolean;
+  /**
+   * What `work` gives, or `device-lost` as soon as the device is lost. What goes wrong because of that without saying so is reported
+   * as `device-lost` too.
+   */
+  whileAlive<T>(work: Promise<T>): Promise<T>;
+  /** Calls `listener` once, with `device-lost`, when the device is lost. @returns what ends that */
+  onLost(listener: (error: CompConvError) => void): () => void;
   /** Destroys the device, if it is ours. */
   release(): void;
 }
@@ -67,7 +77,8 @@ const USEFUL_FEATURES: readonly GPUFeatureName[] = ['timestamp-query', 'subgroup
 
 /** Opens a device. @throws webgpu-unavailable where there is no WebGPU or no adapter. */
 export async function openDevice(options: DeviceOptions = {}): Promise<EngineDevice> {
-  if (options.device) return wrapDevice(options.device, false);
+  const { device } = options;
+  if (device) return wrapDevice(typeof device === 'function' ? await device() : device, false);
   const adapter = options.adapter ?? (await requestAdapter(options));
   const requiredFeatures = USEFUL_FEATURES.filter((feature) => adapter.features.has(feature));
   const requiredLimits = Object.fromEntries(USEFUL_LIMITS.map((limit) => [limit, adapter.limits[limit]]));
@@ -104,10 +115,7 @@ async function requestAdapter({ gpu, powerPreference = 'high-performance' }: Dev
 }
 
 function wrapDevice(device: GPUDevice, owned: boolean, info: Partial<GPUAdapterInfo> = device.adapterInfo ?? {}): EngineDevice {
-  const lost = device.lost.then((reason): never => {
-    throw new CompConvError('device-lost', `the GPU device was lost (${reason.reason}): ${reason.message}; create a new session`);
-  });
-  lost.catch(() => {}); // Whoever waits races against it; nobody waiting is no unhandled rejection.
+  const loss = watchLoss(device);
   const isSoftware = isSoftwareAdapter(info);
   const limits = Object.fromEntries(REPORTED_LIMITS.map((name) => [name, device.limits[name]])) as DeviceLimits;
   return {
@@ -127,12 +135,58 @@ function wrapDevice(device: GPUDevice, owned: boolean, info: Partial<GPUAdapterI
     limits: { ...limits, isSoftware, hasQuads: isSoftware && device.features.has('subgroups') },
     hasTimestamps: device.features.has('timestamp-query'),
     hasF16: device.features.has('shader-f16'),
-    lost,
+    get isLost() {
+      return loss.error !== undefined;
+    },
+    whileAlive: (work) => loss.whileAlive(work),
+    onLost: (listener) => loss.onLost(listener),
     release() {
       if (owned) device.destroy();
     },
   };
 }
+
+/** A lost device fails the work first, and says that it is lost a moment later. */
+const LOSS_SHOWS_AFTER_MS = 50;
+
+/** A device's end. A promise that lasts as long as the device would keep whatever was raced against it. */
+function watchLoss(device: GPUDevice) {
+  let error: CompConvError | undefined;
+  const waiting = new Set<(error: CompConvError) => void>();
+  void device.lost.then(({ reason, message }) => {
+    error = new CompConvError('device-lost', `the GPU device was lost (${[reason, message].filter(Boolean).join(': ')})`);
+    for (const listener of waiting) listener(error);
+    waiting.clear();
+  });
+  const onLost = (listener: (error: CompConvError) => void) => {
+    waiting.add(listener);
+    return () => void waiting.delete(listener);
+  };
+  const untilLost = <T>(work: Promise<T>): Promise<T> =>
+    new Promise((resolve, reject) => {
+      if (error) reject(error);
+      void work.then(resolve, reject).finally(onLost(reject));
+    });
+  return {
+    onLost,
+    get error() {
+      return error;
+    },
+    async whileAlive<T>(work: Promise<T>): Promise<T> {
+      try {
+        return await untilLost(work);
+      } catch (cause) {
+        if (!(cause instanceof CompConvError) || OF_THE_GPU.includes(cause.code)) {
+          await untilLost(new Promise((resolve) => setTimeout(resolve, LOSS_SHOWS_AFTER_MS)));
+        }
+        throw cause;
+      }
+    },
+  };
+}
+
+/** Codes of what the GPU says, which may say it because it is lost. */
+const OF_THE_GPU: readonly ErrorCode[] = ['gpu-validation', 'out-of-memory'];
 
 /**
  * Runs `work` and reports what the GPU refused in it as a typed error, instead of on the console only.
@@ -162,6 +216,8 @@ export async function withErrorScopes<T>(device: GPUDevice, what: string, work: 
     }
     throw new CompConvError('gpu-validation', `${what}: the GPU refused a command: ${error.message}`);
   }
-  if ('error' in outcome) throw outcome.error;
-  return outcome.value;
+  if ('value' in outcome) return outcome.value;
+  // What is mapped when it is created takes memory of the host as well.
+  if (outcome.error instanceof RangeError) throw new CompConvError('out-of-memory', `${what}: ${outcome.error.message}`, { cause: outcome.error });
+  throw outcome.error;
 }

@@ -1,34 +1,30 @@
 /**
- * A session: a model on a device, ready to run. It owns every GPU object it makes, queues runs that come at the same
- * time, and is gone for good after `dispose()`.
+ * A session: a network ready to run. It takes turns with the others on its device, runs on when the device was lost and there is
+ * another one, and is gone for good after `dispose()`.
  *
  * The plan depends on the input's shape. One is made for the model's own shape at creation, others when such an input
  * comes; they share the weights and the compiled pipelines.
  */
-import { CompConvError, throwIfAborted } from '../errors.ts';
+import { CompConvError, throwIfAborted, type ErrorCode } from '../errors.ts';
 import { networkCost, type NetworkCost } from '../graph/cost.ts';
-import { shapeOf, withInputShape, type Graph } from '../graph/graph.ts';
+import { graphParams, shapeOf, type Graph } from '../graph/graph.ts';
 import type { Model } from '../models/read-model.ts';
 import { distinctChoices, distinctForms } from '../scheduler/isolate.ts';
-import { schedule, type ScheduleOptions } from '../scheduler/schedule.ts';
+import type { ScheduleOptions } from '../scheduler/schedule.ts';
 import type { Plan } from '../scheduler/plan.ts';
 import { dtypes, type Dtype } from '../tensor/dtype.ts';
-import { formatImageShape, sameImageShape, type ImageShape } from '../tensor/image-shape.ts';
+import type { ImageShape } from '../tensor/image-shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { ImagePreprocessor } from '../vision/image-preprocessor.ts';
 import type { ImageSource } from '../vision/image-source.ts';
 import { topK, type Classification } from '../vision/top-k.ts';
-import { ConstantStore } from './constant-store.ts';
-import { openDevice, withErrorScopes, type AdapterDescription, type DeviceOptions, type EngineDevice } from './device.ts';
-import { Executor } from './executor.ts';
-import { unpackActivation } from './layout.ts';
-import { indexedDbTuningCache } from './indexed-db-cache.ts';
-import { PacedQueue } from './paced-queue.ts';
-import { PipelineCache } from './pipelines.ts';
-import { imagesOf, isTensor, shapeOfInput, type SessionInput } from './session-input.ts';
-import { PassTimer } from './timing.ts';
-import { isKnown, lookUp, tuneNetwork, type TuningProgress, type TuningReport } from './tuner.ts';
-import { tuningKey, type TunedSignature, type TuningCache } from './tuning-cache.ts';
+import { seededWeights } from '../weights/seeded.ts';
+import { batchSize, checkFinite, imageSize, joinResults, splitBatch } from './batches.ts';
+import type { AdapterDescription, DeviceOptions } from './device.ts';
+import { DeviceSource } from './device-source.ts';
+import { GpuNetwork, type Network, type NetworkRunOptions, type PrepareOptions, type RunResult } from './gpu-network.ts';
+import type { SessionInput } from './session-input.ts';
+import type { TuningProgress, TuningReport } from './tuner.ts';
+import { isKnown, lookUp, tuningKey, type TunedSignature, type TuningCache } from './tuning-cache.ts';
 
 /** What `createSession` is doing; `done` of `total`, in bytes or pipelines. Upload and compilation go on at the same time. */
 export interface SessionProgress {
@@ -45,6 +41,10 @@ export interface SessionOptions extends DeviceOptions, Pick<ScheduleOptions, 'sc
   readonly onProgress?: (progress: SessionProgress) => void;
   /** Where to look for what `tune()` found, and where it keeps it. Without, a session begins untuned, which is good already. */
   readonly tuning?: TuningCache;
+  /** A device that no other session shares; by default those that ask for the same thing do. Default false. */
+  readonly ownDevice?: boolean;
+  /** Called when the device was lost; the next run gets another one, if there is one. */
+  readonly onDeviceLost?: (error: CompConvError) => void;
 }
 
 export interface TuneOptions {
@@ -62,79 +62,65 @@ export interface TuneOptions {
 export interface RunOptions {
   /** Mirrors images left to right; tensors are taken as they are. Default false. */
   readonly flip?: boolean;
+  /** Aborted, the run rejects at once; what is on the GPU already comes to its end there. */
+  readonly signal?: AbortSignal;
+  /** Gives outputs with NaN or infinity in them, too, which otherwise are an error. Default false. */
+  readonly allowNonFinite?: boolean;
 }
 
-export interface RunResult {
-  /** `[N, classes]`, or `[N, C, H, W]` for a network that does not end in a vector. */
-  readonly output: Tensor;
-  /** From handing over the input to having the output. */
-  readonly latencyMs: number;
-  /** Of that, what the CPU took to record the commands and submit them; copying the input is not in it. */
-  readonly encodeMs: number;
-  /** In how many submits: one, but for what is expected to take more than half a second. */
-  readonly submits: number;
-  /**
-   * On the GPU, where it has `timestamp-query`, from the beginning of the network to its end, pauses between submits included;
-   * browsers round it to 0.1 ms or so.
-   */
-  readonly gpuTimeMs?: number;
+/** Bytes on the GPU. */
+export interface SessionMemory {
+  readonly weightBytes: number;
+  /** Of the kind of input that ran last: its batch and image size. */
+  readonly activationBytes: number;
+  /** Activations of at most three other kinds, kept for when they come again. */
+  readonly pooledBytes: number;
 }
-
-/** Plans kept for input shapes that came by; each holds its own activations. */
-const MAX_EXECUTORS = 4;
 
 export class Session {
-  readonly model: Model;
-  readonly adapter: AdapterDescription;
-  /** How activations and weights are stored. */
-  readonly dtype: Dtype;
-  /** Why `dtype` is not the one that was asked for. */
-  readonly dtypeFallback: string | undefined;
-  readonly #engine: EngineDevice;
-  readonly #scheduleOptions: ScheduleOptions;
-  readonly #tuning: TuningCache | undefined;
-  readonly #pipelines: PipelineCache;
-  readonly #constants: ConstantStore;
-  readonly #executors = new Map<string, Executor>();
-  readonly #queue: PacedQueue;
-  readonly #timer: PassTimer | undefined;
-  #preprocessor: ImagePreprocessor | undefined;
+  /** What computes. */
+  readonly backend = 'webgpu';
+  readonly model: Omit<Model, 'weights'>;
+  readonly #network: Network;
+  readonly #options: SessionOptions;
+  readonly #devices: DeviceSource;
+  readonly #end = new AbortController();
+  /** On the device there is. Another one after that was lost. */
+  #placed: GpuNetwork | undefined;
+  #adapter: AdapterDescription | undefined;
+  /** Of which adapter the following is. */
+  #tuningKey: string | undefined;
   #tuned: ReadonlyMap<string, TunedSignature> = new Map();
   /** Kernels to take instead of the predicted ones, by signature. */
   #choices: ReadonlyMap<string, string> = new Map();
-  readonly #end = new AbortController();
-  /** The last of those that wait for each other. */
-  #turn: Promise<unknown> = Promise.resolve();
-  #disposed = false;
+  #plan: Plan | undefined;
+  #ignoreLoss = () => {};
+  #cost: NetworkCost | undefined;
+  /** The most images at once that were found to fit, by their size. */
+  readonly #largestBatch = new Map<string, number>();
 
-  private constructor(model: Model, engine: EngineDevice, options: SessionOptions) {
-    const { schedule, withoutPasses, forcedPasses, tuning, dtype = 'f32' } = options;
+  private constructor(network: Network, options: SessionOptions) {
+    const { weights: _, ...model } = network;
     this.model = model;
-    this.dtypeFallback =
-      dtype === 'f16' && !engine.hasF16 ? `${engine.adapter.name} has no shader-f16: stored as f32` : undefined;
-    this.dtype = this.dtypeFallback === undefined ? dtype : 'f32';
-    this.#scheduleOptions = {
-      dtype: this.dtype, ...(schedule && { schedule }), ...(withoutPasses && { withoutPasses }), ...(forcedPasses && { forcedPasses }),
-    };
-    this.#tuning = tuning;
-    this.adapter = engine.adapter;
-    this.#engine = engine;
-    this.#pipelines = new PipelineCache(engine.device, this.dtype);
-    this.#constants = new ConstantStore(engine.device, model.weights);
-    this.#queue = new PacedQueue(engine.device);
-    this.#timer = engine.hasTimestamps ? new PassTimer(engine.device) : undefined;
+    this.#network = network;
+    this.#options = options;
+    this.#devices = options.ownDevice ? DeviceSource.own(options) : DeviceSource.share(options);
   }
 
   /** See `createSession`. */
-  static async create(model: Model, options: SessionOptions = {}): Promise<Session> {
-    throwIfAborted(options.signal);
-    if (options.dtype !== undefined && !dtypes.includes(options.dtype)) {
-      throw new CompConvError('invalid-argument', `unknown dtype ${JSON.stringify(options.dtype)}; known are ${dtypes.join(', ')}`);
+  static async create(network: Network, options: SessionOptions = {}): Promise<Session> {
+    const { dtype, signal, onProgress } = options;
+    throwIfAborted(signal);
+    if (dtype !== undefined && !dtypes.includes(dtype)) {
+      throw new CompConvError('invalid-argument', `unknown dtype ${JSON.stringify(dtype)}; known are ${dtypes.join(', ')}`);
     }
-    const session = new Session(model, await openDevice(options), options);
+    const session = new Session(network, options);
     try {
-      await session.#lookUpTuning();
-      await session.#guard(session.#prepare(shapeOf(model.graph, model.graph.input), options));
+      await session.#place({
+        signal,
+        onUpload: (done, total) => onProgress?.({ phase: 'upload', done, total }),
+        onCompile: (done, total) => onProgress?.({ phase: 'compile', done, total }),
+      });
       return session;
     } catch (error) {
       session.dispose();
@@ -146,34 +132,57 @@ export class Session {
     return this.model.graph;
   }
 
+  /** That the network is on now; another one may follow when it is lost. */
+  get adapter(): AdapterDescription {
+    return this.#adapter!;
+  }
+
+  /** The device that the network is on, for buffers and textures to share with it. @throws disposed */
+  get device(): GPUDevice {
+    this.#throwIfDisposed();
+    return this.#placed!.engine.device;
+  }
+
+  /** How activations and weights are stored. */
+  get dtype(): Dtype {
+    return this.#options.dtype === 'f16' && this.dtypeFallback === undefined ? 'f16' : 'f32';
+  }
+
+  /** Why `dtype` is not the one that was asked for. */
+  get dtypeFallback(): string | undefined {
+    if (this.#options.dtype !== 'f16' || this.adapter.features.includes('shader-f16')) return undefined;
+    return `${this.adapter.name} has no shader-f16: stored as f32`;
+  }
+
   /** MACs, parameters and bytes, per layer and total, for the model's own input shape. */
   get cost(): NetworkCost {
-    return networkCost(this.graph);
+    return (this.#cost ??= networkCost(this.graph));
   }
 
   /** The plan for the model's own input shape. */
   get plan(): Plan {
-    return this.#plan(shapeOf(this.graph, this.graph.input));
+    return this.#plan!;
   }
 
-  /** Bytes on the GPU that this session holds. */
-  get memory(): { readonly weightBytes: number; readonly activationBytes: number } {
-    const activationBytes = [...this.#executors.values()].reduce((sum, executor) => sum + executor.byteLength, 0);
-    return { weightBytes: this.#constants.byteLength, activationBytes };
+  /** What the session holds; nothing after `dispose()`. */
+  get memory(): SessionMemory {
+    return this.#placed?.memory ?? { weightBytes: 0, activationBytes: 0, pooledBytes: 0 };
   }
 
   /**
-   * Runs the network. Runs that come at the same time wait for each other.
+   * Runs the network. Runs that come at the same time wait for each other, and take turns with those of other sessions on the same
+   * device. A batch that does not fit the adapter is run in parts.
    * @returns the output: logits `[N, classes]`, or `[N, C, H, W]` of a network that does not end in a vector
-   * @throws invalid-argument, invalid-graph, limit-exceeded for an input that does not fit; device-lost, gpu-validation, out-of-memory, disposed
+   * @throws invalid-argument, invalid-graph, limit-exceeded for an input that does not fit; non-finite, aborted, device-lost,
+   * gpu-validation, out-of-memory, disposed
    */
   async run(input: SessionInput, options: RunOptions = {}): Promise<Tensor> {
-    return (await this.#enqueue(input, options, false)).output;
+    return (await this.#run(input, options, false)).output;
   }
 
   /** As `run`, with how long it took. */
   async runTimed(input: SessionInput, options: RunOptions = {}): Promise<RunResult> {
-    return this.#enqueue(input, options, true);
+    return this.#run(input, options, true);
   }
 
   /** The `topK` most likely classes of one image, best first; scores are probabilities. Default 5. */
@@ -189,7 +198,7 @@ export class Session {
    * @throws aborted, device-lost, gpu-validation, out-of-memory, disposed
    */
   tune(options: TuneOptions = {}): Promise<TuningReport> {
-    return this.#inTurn(() => this.#tune(options));
+    return this.#inTurn((placed) => this.#tune(placed, options), options.signal);
   }
 
   /** Of the kinds of work in the plan that can be done in several ways, how many are tuned. */
@@ -200,103 +209,141 @@ export class Session {
 
   /** Frees everything on the GPU; again is harmless. A run in progress rejects with `disposed`. */
   dispose(): void {
-    if (this.#disposed) return;
-    this.#disposed = true;
+    if (this.#end.signal.aborted) return;
     this.#end.abort();
-    this.#dropExecutors();
-    this.#constants.destroy();
-    this.#timer?.destroy();
-    this.#preprocessor?.destroy();
-    this.#engine.release();
+    this.#leave();
+    this.#devices.release();
   }
 
   [Symbol.dispose](): void {
     this.dispose();
   }
 
-  #enqueue(input: SessionInput, options: RunOptions, timed: boolean): Promise<RunResult> {
-    return this.#inTurn(() => this.#run(input, options, timed));
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.dispose();
   }
 
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#turn.then(() => this.#guard(work()));
-    this.#turn = result.catch(() => {});
-    return result;
+  get #ownShape(): ImageShape {
+    return shapeOf(this.graph, this.graph.input);
   }
 
-  /** Turns whatever goes wrong after a lost device or a dispose into the error that says so. */
-  async #guard<T>(work: Promise<T>): Promise<T> {
-    try {
-      return await Promise.race([work, this.#engine.lost]);
-    } catch (error) {
+  /** Does `work` with the network on a device, when it is this session's turn. */
+  async #inTurn<T>(work: (placed: GpuNetwork) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    const turn = async () => {
       this.#throwIfDisposed();
-      // A lost device fails the work first and resolves `lost` a moment later.
-      if (!(error instanceof CompConvError)) await Promise.race([this.#engine.lost, new Promise((resolve) => setTimeout(resolve, 50))]);
+      const placed = this.#placed?.engine.isLost === false ? this.#placed : await this.#place({ signal });
+      const result = await placed.engine.whileAlive(work(placed));
+      this.#devices.works();
+      return result;
+    };
+    try {
+      return await this.#devices.turns.take(this, turn, signal);
+    } catch (error) {
+      // Whatever else goes wrong after that.
+      this.#throwIfDisposed();
+      if (error instanceof CompConvError && error.code === 'device-lost') throw this.#lossError(error);
       throw error;
     }
   }
 
-  #throwIfDisposed(): void {
-    if (this.#disposed) throw new CompConvError('disposed', 'the session was disposed; create a new one');
+  /** Puts the network on the device there is now. */
+  async #place(options: PrepareOptions): Promise<GpuNetwork> {
+    this.#leave();
+    const opened = await this.#devices.open();
+    const { engine } = opened;
+    this.#throwIfDisposed();
+    this.#adapter = engine.adapter;
+    await this.#lookUpTuning();
+    // Known while it is not ready yet, so that it is destroyed whatever happens.
+    const placed = (this.#placed = new GpuNetwork(this.#network, opened, this.dtype, () => this.#scheduleOptions));
+    this.#ignoreLoss = engine.onLost((error) => this.#options.onDeviceLost?.(this.#lossError(error)));
+    this.#plan = (await engine.whileAlive(placed.prepare(this.#ownShape, options))).plan;
+    this.#throwIfDisposed();
+    return placed;
   }
 
-  async #run(input: SessionInput, options: RunOptions, timed: boolean): Promise<RunResult> {
-    this.#throwIfDisposed();
-    const executor = await this.#prepare(shapeOfInput(this.graph, input));
-    const { device } = this.#engine;
-    // Compiled once, and no part of how long a run takes.
-    if (!isTensor(input)) this.#preprocessor ??= await ImagePreprocessor.create(device, this.dtype);
-    const start = performance.now();
-    const images = isTensor(input) ? undefined : await this.#uploadImages(imagesOf(input), options, executor);
-    const timer = timed ? this.#timer : undefined;
-    try {
-      const { value: packed, submits, encodeMs } = await this.#queue.run({
-        name: this.graph.name,
-        stages: images ? [images, executor] : [executor],
-        timer,
-        write: () => {
-          if (isTensor(input)) executor.writeInput(input.data);
-        },
-        encodeAfter: (encoder) => executor.encodeReadback(encoder),
-        read: () => executor.readOutput(),
-        check: () => this.#throwIfDisposed(),
-      });
-      const latencyMs = performance.now() - start;
-      const gpuTimeNs = await timer?.readNs();
-      return {
-        output: unpackActivation(packed, executor.outputShape),
-        latencyMs,
-        encodeMs,
-        submits,
-        ...(gpuTimeNs === undefined ? {} : { gpuTimeMs: gpuTimeNs / 1e6 }),
-      };
-    } finally {
-      images?.release();
+  #leave(): void {
+    this.#ignoreLoss();
+    this.#placed?.destroy();
+    this.#placed = undefined;
+    // Another device may have more room.
+    this.#largestBatch.clear();
+  }
+
+  #lossError({ message, cause }: CompConvError): CompConvError {
+    const advice = this.#devices.isRenewable ? 'run again: the session gets another one' : 'create a session with another one';
+    return new CompConvError('device-lost', `${message}; ${advice}`, { cause });
+  }
+
+  #throwIfDisposed(): void {
+    if (this.#end.signal.aborted) throw new CompConvError('disposed', 'the session was disposed; create a new one');
+  }
+
+  get #scheduleOptions(): ScheduleOptions {
+    const { schedule, withoutPasses, forcedPasses } = this.#options;
+    return {
+      choices: this.#choices,
+      ...(schedule && { schedule }),
+      ...(withoutPasses && { withoutPasses }),
+      ...(forcedPasses && { forcedPasses }),
+    };
+  }
+
+  async #run(input: SessionInput, { flip = false, signal, allowNonFinite }: RunOptions, isTimed: boolean): Promise<RunResult> {
+    const check = () => {
+      this.#throwIfDisposed();
+      throwIfAborted(signal);
+    };
+    const result = await this.#inTurn((placed) => this.#runInParts(placed, input, { flip, isTimed, check }), signal);
+    if (!allowNonFinite) checkFinite(result.output, this.graph.name);
+    return result;
+  }
+
+  /** A batch as a whole if that fits, else in parts. */
+  async #runInParts(placed: GpuNetwork, input: SessionInput, options: NetworkRunOptions): Promise<RunResult> {
+    const images = batchSize(input);
+    const key = imageSize(input);
+    if (images <= (this.#largestBatch.get(key) ?? Infinity)) {
+      try {
+        return await placed.run(input, options);
+      } catch (error) {
+        if (images === 1 || !(error instanceof CompConvError) || !DOES_NOT_FIT.includes(error.code)) throw error;
+        this.#largestBatch.set(key, Math.ceil(images / 2));
+      }
     }
+    const results: RunResult[] = [];
+    for (const part of splitBatch(input, this.#largestBatch.get(key)!)) results.push(await this.#runInParts(placed, part, options));
+    return joinResults(results);
   }
 
   async #lookUpTuning(): Promise<void> {
-    const record = this.#tuning && (await lookUp(this.#tuning, tuningKey(this.adapter)));
+    const key = tuningKey(this.adapter);
+    // The same adapter again: what was found since then holds, too.
+    if (key === this.#tuningKey) return;
+    const record = this.#options.tuning && (await lookUp(this.#options.tuning, key));
+    this.#tuningKey = key;
     this.#tuned = new Map(Object.entries(record?.signatures ?? {}));
     this.#choices = new Map([...this.#tuned].map(([signature, { chosen }]) => [signature, chosen]));
   }
 
-  async #tune({ signal, onProgress, cache = this.#tuning, fresh = false }: TuneOptions): Promise<TuningReport> {
-    this.#throwIfDisposed();
-    throwIfAborted(signal);
-    const shape = shapeOf(this.graph, this.graph.input);
+  async #tune(placed: GpuNetwork, options: TuneOptions): Promise<TuningReport> {
+    const { signal, onProgress, cache = this.#options.tuning, fresh = false } = options;
+    const { engine, queue, pipelines, constants } = placed;
+    const { graph, weights } = this.#network;
+    const [{ tuneNetwork }, { indexedDbTuningCache }] = await Promise.all([import('./tuner.ts'), import('./indexed-db-cache.ts')]);
     // Their memory is needed; they are made again when they are.
-    this.#dropExecutors();
+    placed.dropExecutors();
     try {
       const { report, known, choices } = await tuneNetwork(
         {
-          engine: this.#engine,
-          queue: this.#queue,
-          graph: this.graph,
-          weights: this.model.weights,
-          scheduleOptions: this.#scheduleOptions,
-          pipelines: this.#pipelines,
-          constants: this.#constants,
+          engine,
+          queue,
+          graph,
+          pipelines,
+          constants,
+          // Made-up ones measure as well, and reading a file for every candidate would not.
+          weights: 'read' in weights ? seededWeights(graphParams(graph), 1) : weights,
+          scheduleOptions: { ...this.#scheduleOptions, choices: new Map(), dtype: placed.dtype },
           signal: AbortSignal.any([this.#end.signal, ...(signal ? [signal] : [])]),
         },
         {
@@ -309,58 +356,16 @@ export class Session {
       this.#throwIfDisposed();
       this.#tuned = known;
       this.#choices = choices;
-      await this.#prepare(shape);
+      this.#plan = (await placed.prepare(this.#ownShape)).plan;
       return report;
     } finally {
-      this.#constants.keepOnly(this.#disposed ? new Set() : this.#plan(shape).constants);
+      if (!this.#end.signal.aborted) constants.keepOnly(placed.plan(this.#ownShape).constants);
     }
-  }
-
-  #dropExecutors(): void {
-    for (const executor of this.#executors.values()) executor.destroy();
-    this.#executors.clear();
-  }
-
-  #plan(shape: ImageShape): Plan {
-    const graph = sameImageShape(shape, shapeOf(this.graph, this.graph.input)) ? this.graph : withInputShape(this.graph, shape);
-    return schedule(graph, this.#engine.limits, { ...this.#scheduleOptions, choices: this.#choices });
-  }
-
-  /** The executor for an input shape; made if there is none yet. */
-  async #prepare(shape: ImageShape, { signal, onProgress }: SessionOptions = {}): Promise<Executor> {
-    const key = formatImageShape(shape);
-    let executor = this.#executors.get(key);
-    if (executor) {
-      this.#executors.delete(key); // Back in below as the most recent one.
-    } else {
-      const { device } = this.#engine;
-      const plan = this.#plan(shape);
-      const compiling = this.#pipelines.compile(plan.dispatches, (done, total) => onProgress?.({ phase: 'compile', done, total }), signal);
-      compiling.catch(() => {}); // Awaited below; an upload that fails first must not leave a rejection unhandled.
-      await withErrorScopes(device, this.graph.name, () =>
-        this.#constants.upload(plan.constants.values(), (done, total) => onProgress?.({ phase: 'upload', done, total }), signal),
-      );
-      const pipelines = await compiling;
-      this.#throwIfDisposed();
-      executor = await withErrorScopes(device, this.graph.name, () => new Executor(device, plan, pipelines, this.#pipelines, this.#constants));
-      for (const [oldest, unused] of this.#executors) {
-        if (this.#executors.size < MAX_EXECUTORS) break;
-        unused.destroy();
-        this.#executors.delete(oldest);
-      }
-    }
-    this.#executors.set(key, executor);
-    return executor;
-  }
-
-  async #uploadImages(images: readonly ImageSource[], options: RunOptions, executor: Executor) {
-    const { preprocess } = this.model;
-    if (!preprocess) {
-      throw new CompConvError('invalid-argument', `${this.graph.name}: the model has no \`preprocess\`, so it takes tensors only, not images`);
-    }
-    return this.#preprocessor!.prepare(images, preprocess, executor.inputShape, executor.input, options);
   }
 }
+
+/** Codes of what a smaller batch may help against. */
+const DOES_NOT_FIT: readonly ErrorCode[] = ['limit-exceeded', 'out-of-memory'];
 
 /**
  * Puts a model on the GPU: uploads its weights, compiles its kernels, allocates its activations.

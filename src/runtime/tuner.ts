@@ -5,7 +5,7 @@
  */
 import type { Choice } from '../kernels/kernel.ts';
 import { distinctChoices, distinctForms } from '../scheduler/isolate.ts';
-import { isAbout, tuningKey, type TunedSignature, type TuningCache, type TuningRecord } from './tuning-cache.ts';
+import { isKnown, lookUp, tuningKey, type TunedSignature, type TuningCache } from './tuning-cache.ts';
 import { TuningTrials, type TuningSubject } from './tuning-trials.ts';
 
 /** What `tune` is doing; `done` of `total`, in kinds of work, or rounds while it confirms (which may end before `total`). */
@@ -112,8 +112,8 @@ export async function tuneNetwork(subject: TuningSubject, { cache, known: before
       const chosen = (kept && choices.get(signature)) || candidates[0];
       known.set(signature, { ...known.get(signature)!, chosen });
     }
-    // Lost in between, every candidate failed: rejects here, before it is remembered.
-    await Promise.race([engine.lost, Promise.resolve()]);
+    // Lost in between, every candidate failed, which is not to be remembered.
+    await engine.whileAlive(new Promise((resolve) => setTimeout(resolve)));
     const inCache = new Map(Object.entries(cached?.signatures ?? {}));
     await remember(subject, cache, all.filter((choice) => fresh || !isKnown(choice, inCache)), known, problems);
     const { before: untunedMs, after: tunedMs } = confirmed;
@@ -137,22 +137,6 @@ export async function tuneNetwork(subject: TuningSubject, { cache, known: before
     };
   } finally {
     trials.destroy();
-  }
-}
-
-/** Whether what is known of a kind of work is about the candidates that it has. */
-export function isKnown(choice: Choice, known: ReadonlyMap<string, TunedSignature>): boolean {
-  const tuned = known.get(choice.signature);
-  return tuned !== undefined && isAbout(tuned, choice);
-}
-
-/** A cache that fails is one that knows nothing. */
-export async function lookUp(cache: TuningCache | undefined, key: string, problems: string[] = []): Promise<TuningRecord | undefined> {
-  try {
-    return await cache?.get(key);
-  } catch (error) {
-    problems.push((error as Error).message);
-    return undefined;
   }
 }
 

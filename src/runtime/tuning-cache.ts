@@ -56,3 +56,19 @@ export function isAbout({ chosen, timesMs, excluded }: TunedSignature, { candida
   const known = [...Object.keys(timesMs), ...Object.keys(excluded)];
   return candidates.includes(chosen) && known.length === candidates.length && candidates.every((name) => known.includes(name));
 }
+
+/** Whether what is known of a kind of work is about the candidates that it has. */
+export function isKnown(choice: Choice, known: ReadonlyMap<string, TunedSignature>): boolean {
+  const tuned = known.get(choice.signature);
+  return tuned !== undefined && isAbout(tuned, choice);
+}
+
+/** A cache that fails is one that knows nothing. */
+export async function lookUp(cache: TuningCache | undefined, key: string, problems: string[] = []): Promise<TuningRecord | undefined> {
+  try {
+    return await cache?.get(key);
+  } catch (error) {
+    problems.push((error as Error).message);
+    return undefined;
+  }
+}

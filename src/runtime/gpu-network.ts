@@ -1,0 +1,208 @@
+/**
+ * A network on one device: its weights, its compiled kernels, and an executor for each kind of input that came by. When the device is
+ * lost it is thrown away as a whole, and the session makes another one.
+ */
+import { CompConvError } from '../errors.ts';
+import { shapeOf, withInputShape, type Graph } from '../graph/graph.ts';
+import type { Preprocess } from '../models/preprocess.ts';
+import { schedule, type ScheduleOptions } from '../scheduler/schedule.ts';
+import type { Plan } from '../scheduler/plan.ts';
+import type { Dtype } from '../tensor/dtype.ts';
+import { formatImageShape, sameImageShape, type ImageShape } from '../tensor/image-shape.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { ImagePreprocessor } from '../vision/image-preprocessor.ts';
+import type { Weights, WeightSource } from '../weights/weights.ts';
+import { ConstantStore, type UploadProgress } from './constant-store.ts';
+import { withErrorScopes, type EngineDevice } from './device.ts';
+import type { OpenDevice } from './device-source.ts';
+import { Executor } from './executor.ts';
+import { unpackActivation } from './layout.ts';
+import type { PacedQueue } from './paced-queue.ts';
+import { PipelineCache, type CompileProgress } from './pipelines.ts';
+import { imagesOf, isTensor, shapeOfInput, type SessionInput } from './session-input.ts';
+import { PassTimer } from './timing.ts';
+
+/** What a session runs, wherever its weights are. */
+export interface Network {
+  readonly graph: Graph;
+  readonly weights: Weights | WeightSource;
+  readonly preprocess?: Preprocess;
+}
+
+export interface RunResult {
+  /** `[N, classes]`, or `[N, C, H, W]` for a network that does not end in a vector. */
+  readonly output: Tensor;
+  /** From handing over the input to having the output. */
+  readonly latencyMs: number;
+  /** Of that, what the CPU took to record the commands and submit them; copying the input is not in it. */
+  readonly encodeMs: number;
+  /** In how many submits: one, but for what is expected to take more than half a second. */
+  readonly submits: number;
+  /**
+   * On the GPU, where it has `timestamp-query`, from the beginning of the network to its end, pauses between submits included;
+   * browsers round it to 0.1 ms or so.
+   */
+  readonly gpuTimeMs?: number;
+}
+
+export interface PrepareOptions {
+  readonly onUpload?: UploadProgress | undefined;
+  readonly onCompile?: CompileProgress | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface NetworkRunOptions {
+  /** Mirrors images left to right. */
+  readonly flip?: boolean;
+  readonly isTimed: boolean;
+  /** Called before each submit; what it throws ends the run there. */
+  readonly check: () => void;
+}
+
+/** Executors kept for kinds of inputs that came by; each holds its own activations. */
+const MAX_EXECUTORS = 4;
+
+export class GpuNetwork {
+  readonly engine: EngineDevice;
+  readonly queue: PacedQueue;
+  readonly dtype: Dtype;
+  readonly pipelines: PipelineCache;
+  readonly constants: ConstantStore;
+  readonly #network: Network;
+  readonly #scheduleOptions: () => ScheduleOptions;
+  /** The most recently used one last. */
+  readonly #executors = new Map<string, Executor>();
+  readonly #timer: PassTimer | undefined;
+  #preprocessor: ImagePreprocessor | undefined;
+  #isDestroyed = false;
+
+  /** @param scheduleOptions asked for whenever a plan is made */
+  constructor(network: Network, { engine, queue }: OpenDevice, dtype: Dtype, scheduleOptions: () => ScheduleOptions) {
+    this.#network = network;
+    this.engine = engine;
+    this.queue = queue;
+    this.dtype = dtype;
+    this.#scheduleOptions = scheduleOptions;
+    this.pipelines = new PipelineCache(engine.device, dtype);
+    this.constants = new ConstantStore(engine.device, network.weights);
+    this.#timer = engine.hasTimestamps ? new PassTimer(engine.device) : undefined;
+  }
+
+  /** Bytes on the GPU. `pooledBytes`: activations of other kinds of inputs than the last one, kept until the fifth kind comes. */
+  get memory(): { readonly weightBytes: number; readonly activationBytes: number; readonly pooledBytes: number } {
+    const sizes = [...this.#executors.values()].map(({ byteLength }) => byteLength);
+    const activationBytes = sizes.pop() ?? 0;
+    return { weightBytes: this.constants.byteLength, activationBytes, pooledBytes: sizes.reduce((sum, bytes) => sum + bytes, 0) };
+  }
+
+  /** The plan for an input shape. */
+  plan(shape: ImageShape): Plan {
+    const { graph } = this.#network;
+    const sized = sameImageShape(shape, shapeOf(graph, graph.input)) ? graph : withInputShape(graph, shape);
+    return schedule(sized, this.engine.limits, { ...this.#scheduleOptions(), dtype: this.dtype });
+  }
+
+  /** The executor for an input shape; made if there is none yet. @throws limit-exceeded, gpu-validation, out-of-memory, aborted */
+  async prepare(shape: ImageShape, options: PrepareOptions = {}): Promise<Executor> {
+    const key = formatImageShape(shape);
+    let executor = this.#executors.get(key);
+    this.#executors.delete(key); // Back in below as the most recent one.
+    if (!executor) {
+      const plan = this.plan(shape);
+      try {
+        executor = await this.#createExecutor(plan, options);
+      } catch (error) {
+        if (!(error instanceof CompConvError) || error.code !== 'out-of-memory' || this.#executors.size === 0) throw error;
+        // Once more with what the others had.
+        this.dropExecutors();
+        executor = await this.#createExecutor(plan, options);
+      }
+      for (const [oldest, unused] of this.#executors) {
+        if (this.#executors.size < MAX_EXECUTORS) break;
+        unused.destroy();
+        this.#executors.delete(oldest);
+      }
+    }
+    this.#executors.set(key, executor);
+    return executor;
+  }
+
+  async #createExecutor(plan: Plan, { onUpload, onCompile, signal }: PrepareOptions): Promise<Executor> {
+    const { device } = this.engine;
+    const compiling = this.pipelines.compile(plan.dispatches, onCompile, signal);
+    compiling.catch(() => {}); // Awaited below; an upload that fails first must not leave a rejection unhandled.
+    await this.constants.upload(plan.constants.values(), onUpload, signal);
+    const pipelines = await compiling;
+    this.#throwIfDestroyed();
+    let executor: Executor | undefined;
+    try {
+      return await withErrorScopes(device, plan.name, () => (executor = new Executor(device, plan, pipelines, this.pipelines, this.constants)));
+    } catch (error) {
+      executor?.destroy();
+      throw error;
+    }
+  }
+
+  /** Runs once. @throws invalid-argument, invalid-graph, limit-exceeded, gpu-validation, out-of-memory; what `check` does */
+  async run(input: SessionInput, { flip, isTimed, check }: NetworkRunOptions): Promise<RunResult> {
+    const { graph } = this.#network;
+    const executor = await this.prepare(shapeOfInput(graph, input));
+    // Compiled once, and no part of how long a run takes.
+    if (!isTensor(input)) this.#preprocessor ??= await ImagePreprocessor.create(this.engine.device, this.dtype);
+    check();
+    const start = performance.now();
+    const images = isTensor(input) ? undefined : await this.#uploadImages(input, executor, flip);
+    const timer = isTimed ? this.#timer : undefined;
+    try {
+      const { value: packed, submits, encodeMs } = await this.queue.run({
+        name: graph.name,
+        stages: images ? [images, executor] : [executor],
+        timer,
+        write: () => {
+          if (isTensor(input)) executor.writeInput(input.data);
+        },
+        encodeAfter: (encoder) => executor.encodeReadback(encoder),
+        read: () => executor.readOutput(),
+        check,
+      });
+      const latencyMs = performance.now() - start;
+      const gpuTimeNs = await timer?.readNs();
+      return {
+        output: unpackActivation(packed, executor.outputShape),
+        latencyMs,
+        encodeMs,
+        submits,
+        ...(gpuTimeNs === undefined ? {} : { gpuTimeMs: gpuTimeNs / 1e6 }),
+      };
+    } finally {
+      images?.release();
+    }
+  }
+
+  async #uploadImages(input: Exclude<SessionInput, Tensor>, executor: Executor, flip = false) {
+    const { preprocess, graph } = this.#network;
+    if (!preprocess) {
+      throw new CompConvError('invalid-argument', `${graph.name}: the model has no \`preprocess\`, so it takes tensors only, not images`);
+    }
+    return this.#preprocessor!.prepare(imagesOf(input), preprocess, executor.inputShape, executor.input, { flip });
+  }
+
+  /** Frees activations; executors are made again when they are needed. */
+  dropExecutors(): void {
+    for (const executor of this.#executors.values()) executor.destroy();
+    this.#executors.clear();
+  }
+
+  /** Frees everything but the device; again is harmless. */
+  destroy(): void {
+    this.#isDestroyed = true;
+    this.dropExecutors();
+    this.constants.destroy();
+    this.#timer?.destroy();
+    this.#preprocessor?.destroy();
+  }
+
+  #throwIfDestroyed(): void {
+    if (this.#isDestroyed) throw new CompConvError('disposed', `${this.#network.graph.name} is no longer on the device`);
+  }
+}
