@@ -37,13 +37,13 @@ const HARDWARE =
     ? ['--enable-unsafe-webgpu', '--use-angle=vulkan', '--enable-features=Vulkan', '--disable-vulkan-surface']
     : ['--enable-unsafe-webgpu'];
 
-/** Launches a browser in which `navigator.gpu.requestAdapter()` gives an adapter; `CHROME_PATH` names the browser. */
-export async function launchBrowser(): Promise<GpuBrowser> {
+/** Launches a browser in which `navigator.gpu.requestAdapter()` gives an adapter; `CHROME_PATH` names the browser. `flags`: more of Chromium's. */
+export async function launchBrowser(flags: readonly string[] = []): Promise<GpuBrowser> {
   const chromium = await loadPlaywright();
   const failures: string[] = [];
   for await (const candidate of candidates()) {
     for (const name of hasGpuDevice() ? (['GPU', 'software'] as const) : (['software'] as const)) {
-      const outcome = await tryLaunch(chromium, candidate, [...QUIET, ...(name === 'GPU' ? HARDWARE : SOFTWARE)]);
+      const outcome = await tryLaunch(chromium, candidate, [...QUIET, ...flags, ...(name === 'GPU' ? HARDWARE : SOFTWARE)]);
       if (typeof outcome !== 'string') return outcome;
       failures.push(`${candidate.executable} (${name}): ${outcome}`);
     }

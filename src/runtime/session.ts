@@ -137,10 +137,11 @@ export class Session {
     return this.#adapter!;
   }
 
-  /** The device that the network is on, for buffers and textures to share with it. @throws disposed */
+  /** The device that the network is on, for buffers and textures to share with it. @throws disposed; device-lost if it is on none */
   get device(): GPUDevice {
     this.#throwIfDisposed();
-    return this.#placed!.engine.device;
+    if (!this.#placed) throw new CompConvError('device-lost', 'the GPU device was lost, and the session is on no other one yet; run again');
+    return this.#placed.engine.device;
   }
 
   /** How activations and weights are stored. */

@@ -1,0 +1,53 @@
+/**
+ * What a page and the engine in its worker say to each other, over a port of their own: calls with a number, and for each of them
+ * progress, then a result or an error. A call is cancelled by its number.
+ */
+import { CompConvError, type ErrorCode } from '../errors.ts';
+import type { NetworkCost } from '../graph/cost.ts';
+import type { Graph } from '../graph/graph.ts';
+import type { AdapterDescription } from '../runtime/device.ts';
+import type { Session, SessionMemory } from '../runtime/session.ts';
+import type { Dtype } from '../tensor/dtype.ts';
+
+/** The field of the one message that goes through the worker itself, with the port. */
+export const PORT = 'compconv-webgpu';
+
+/** What can be asked of a session in a worker. */
+export const sessionMethods = ['run', 'runTimed', 'classify', 'tune', 'dispose'] as const;
+export type SessionMethod = (typeof sessionMethods)[number];
+
+/** To the worker. */
+export type Request =
+  | { readonly call: number; readonly method: 'loadModel'; readonly source: unknown; readonly options: object }
+  | { readonly call: number; readonly method: SessionMethod; readonly session: number; readonly args: readonly unknown[] }
+  | { readonly cancel: number };
+
+/** From the worker. */
+export type Reply =
+  | { readonly call: number; readonly progress: unknown }
+  | { readonly call: number; readonly result: unknown; readonly session: number; readonly state: SessionState | undefined }
+  | { readonly call: number; readonly error: { readonly code: ErrorCode; readonly message: string } }
+  | { readonly lost: number; readonly error: { readonly code: ErrorCode; readonly message: string } };
+
+/** What a session says of itself without being asked: all of it comes with the first reply, what may change with every one. */
+export interface SessionState {
+  readonly backend: Session['backend'];
+  readonly adapter: AdapterDescription;
+  readonly dtype: Dtype;
+  readonly dtypeFallback: string | undefined;
+  readonly memory: SessionMemory;
+  readonly tuned: Session['tuned'];
+}
+
+/** What never changes. */
+export interface SessionFacts {
+  readonly graph: Graph;
+  readonly labels: readonly string[] | undefined;
+  readonly cost: NetworkCost;
+}
+
+/** An error as data: an instance of a class does not cross. */
+export function packError(error: unknown): { code: ErrorCode; message: string } {
+  if (error instanceof CompConvError) return { code: error.code, message: error.message };
+  return { code: 'internal', message: error instanceof Error ? error.message : String(error) };
+}
