@@ -5,7 +5,6 @@ import {
   createSession,
   GraphBuilder,
   graphParams,
-  seededModel,
   seededWeights,
   type CompConvError,
   type Model,
@@ -29,19 +28,17 @@ afterEach(() => {
   for (const session of sessions.splice(0)) session.dispose();
 });
 
-const model: Model = seededModel({ arch: 'resnet_small14', c0: 16 }, 5);
-const plain = seededModel({ arch: 'resnet_small14' }, 6);
 /** Few kernels, quickly compiled. */
-const tinyGraph = (() => {
+function tiny(seed: number): Model {
   const g = new GraphBuilder();
   g.linear('fc', g.relu('relu', g.conv2d('conv', g.input({ n: 1, h: 9, w: 7, c: 3 }), 8, { kernelSize: 3, padding: 1 })), 5);
-  return g.build('tiny');
-})();
-const tiny: Model = { graph: tinyGraph, weights: seededWeights(graphParams(tinyGraph), 1) };
-const tinyImage: Tensor = { shape: [1, 3, 9, 7], data: distinctValues(189, 3) };
+  const graph = g.build('tiny');
+  return { graph, weights: seededWeights(graphParams(graph), seed) };
+}
+const [model, other] = [tiny(1), tiny(2)];
 /** `npm run soak` does a hundred. */
 const ROUNDS = 9;
-const image = (seed: number, n = 1): Tensor => ({ shape: [n, 1, 28, 28], data: distinctValues(n * 784, seed) });
+const image = (seed: number, n = 1): Tensor => ({ shape: [n, 3, 9, 7], data: distinctValues(n * 189, seed) });
 const code = (expected: string) => expect.objectContaining({ name: 'CompConvError', code: expected });
 
 async function open(options: SessionOptions = {}, of = model): Promise<Session> {
@@ -52,7 +49,7 @@ async function open(options: SessionOptions = {}, of = model): Promise<Session> 
 
 describe('sessions that ask for the same device', () => {
   test('share one, until the last of them is disposed; `ownDevice` shares none', async () => {
-    const [first, second, own] = [await open(), await open({}, plain), await open({ ownDevice: true })];
+    const [first, second, own] = [await open(), await open({}, other), await open({ ownDevice: true })];
     const { device } = first;
     expect(second.device).toBe(device);
     expect(own.device).not.toBe(device);
@@ -67,7 +64,7 @@ describe('sessions that ask for the same device', () => {
   });
 
   test('run at the same time, each gets its own answers', async () => {
-    const [first, second] = [await open(), await open({}, plain)];
+    const [first, second] = [await open(), await open({}, other)];
     const inputs = Array.from({ length: 6 }, (_, i) => image(20 + i));
     const alone: number[][] = [];
     for (const session of [first, second]) for (const input of inputs) alone.push([...(await session.run(input)).data]);
@@ -82,7 +79,7 @@ describe('a lost device', () => {
     const session = await open({ onDeviceLost: (error) => lost.push(error) });
     const expected = await session.run(image(1));
     const { device } = session;
-    const running = session.run(image(2, 8));
+    const running = session.run(image(2, 2000));
     device.destroy();
     await expect(running).rejects.toThrow(/the GPU device was lost .*run again: the session gets another one/);
     expect([...(await session.run(image(1))).data]).toEqual([...expected.data]);
@@ -93,10 +90,10 @@ describe('a lost device', () => {
   test('is replaced once for all sessions on it, and what waited for its turn runs there', async () => {
     let asked = 0;
     const counting = { requestAdapter: (options: GPURequestAdapterOptions) => (asked++, gpu.requestAdapter(options)) } as unknown as GPU;
-    const [first, second] = [await open({ gpu: counting }), await open({ gpu: counting }, plain)];
+    const [first, second] = [await open({ gpu: counting }), await open({ gpu: counting }, other)];
     const expected = [await first.run(image(3)), await second.run(image(3))];
     expect(asked).toBe(1);
-    const running = first.run(image(4, 8));
+    const running = first.run(image(4, 2000));
     const waiting = [first.run(image(3)), second.run(image(3))];
     first.device.destroy();
     await expect(running).rejects.toEqual(code('device-lost'));
@@ -107,7 +104,7 @@ describe('a lost device', () => {
   });
 
   test('lost before, during and after runs, again and again: no wrong result, no hang, nothing left over', async () => {
-    const { rounds, results, losses } = await loseDevices(await open({}, tiny), tinyImage, ROUNDS);
+    const { rounds, results, losses } = await loseDevices(await open(), image(1), ROUNDS);
     expect({ rounds, losses }).toEqual({ rounds: ROUNDS, losses: ROUNDS });
     expect(results).toBeGreaterThanOrEqual(ROUNDS);
   });
@@ -126,12 +123,12 @@ describe('a lost device', () => {
         return { features: adapter.features, limits: adapter.limits, info: adapter.info, requestDevice };
       },
     } as unknown as GPU;
-    const session = await open({ gpu: dying }, tiny);
+    const session = await open({ gpu: dying });
     isDying = true;
     session.device.destroy();
     const messages: string[] = [];
     for (let i = 0; i < 4; i++) {
-      const error = (await session.run(tinyImage).catch((e: unknown) => e)) as CompConvError;
+      const error = (await session.run(image(1)).catch((e: unknown) => e)) as CompConvError;
       expect(error).toEqual(code('device-lost'));
       messages.push(error.message);
     }
@@ -171,7 +168,7 @@ describe('a run', () => {
     const session = await open();
     const expected = [...(await session.run(image(1))).data];
     const [running, waiting] = [new AbortController(), new AbortController()];
-    const runs = [session.run(image(2, 16), { signal: running.signal }), session.run(image(3), { signal: waiting.signal }), session.run(image(1))];
+    const runs = [session.run(image(2, 2000), { signal: running.signal }), session.run(image(3), { signal: waiting.signal }), session.run(image(1))];
     waiting.abort();
     await expect(runs[1]).rejects.toEqual(code('aborted'));
     running.abort();
@@ -183,16 +180,16 @@ describe('a run', () => {
   test('with NaN in its output is an error, unless it is asked for', async () => {
     const session = await open();
     const bad = image(1);
-    bad.data.fill(NaN);
+    bad.data.fill(3e38); // Sums overflow; NaN a ReLU may take for 0.
     await expect(session.run(bad)).rejects.toEqual(code('non-finite'));
-    expect((await session.run(bad, { allowNonFinite: true })).data.some(Number.isNaN)).toBe(true);
+    expect((await session.run(bad, { allowNonFinite: true })).data.every(Number.isFinite)).toBe(false);
     await expect(session.run(image(1))).resolves.toBeDefined();
   });
 
   test('of a batch that one binding does not hold goes in parts, and gives the same', async () => {
     const device = await (await gpu.requestAdapter())!.requestDevice();
     const limits = new Proxy(device.limits, {
-      get: (all, name) => (name === 'maxStorageBufferBindingSize' ? 1 << 20 : Reflect.get(all, name)),
+      get: (all, name) => (name === 'maxStorageBufferBindingSize' ? 1 << 18 : Reflect.get(all, name)),
     });
     const small = new Proxy(device, {
       get: (all, name) => {
@@ -202,10 +199,10 @@ describe('a run', () => {
       },
     });
     const [session, reference] = [await open({ device: small }), await open()];
-    const input = image(9, 77);
+    const input = image(9, 1777);
     const whole = await reference.run(input);
     const parts = await session.run(input);
-    expect(parts.shape).toEqual([77, 10]);
+    expect(parts.shape).toEqual([1777, 5]);
     expectClose(parts.data, whole.data, { relativeL2: 1e-5 });
     device.destroy();
   });
