@@ -30,6 +30,8 @@ export type ErrorCode =
   | 'disposed'
   /** Cancelled through an AbortSignal. */
   | 'aborted'
+  /** A file is not the one that `integrity` names. */
+  | 'integrity'
   /** A download or a file read failed. */
   | 'io'
   /** A bug in the engine. */

@@ -4,8 +4,11 @@
  */
 import { CompConvError, throwIfAborted } from '../errors.ts';
 import { graphParams, type Graph } from '../graph/graph.ts';
+import { blobSource, readAll, urlSource, type ByteSource, type FetchOptions } from '../bytes/byte-source.ts';
+import { pastDamagedCopies } from '../bytes/caching.ts';
+import { checkBytes } from '../bytes/integrity.ts';
 import { checkWeights } from '../weights/check.ts';
-import { parseSafetensors } from '../weights/safetensors.ts';
+import { parseSafetensors, type SafetensorsFile } from '../weights/safetensors.ts';
 import { seededWeights } from '../weights/seeded.ts';
 import type { Weights } from '../weights/weights.ts';
 import { createNetwork, nativeInputSize, parseNetworkOptions, type InputSize, type NetworkOptions } from './network.ts';
@@ -27,42 +30,68 @@ export interface NetworkModel extends Model {
   readonly preprocess: Preprocess;
 }
 
-export interface ReadOptions {
-  /** Options that win over the file's metadata; needed where it has none. */
+/** What a file is read as; all of it wins over what the file's metadata says. */
+export interface ReadOptions extends FetchOptions {
+  /** Needed where the file has no metadata. */
   readonly network?: Partial<NetworkOptions>;
+  /** As `network.c0`. */
+  readonly c0?: number;
+  /** As `network.depths`. */
+  readonly depths?: NetworkOptions['depths'];
   /** Builds the plain network, whatever `c0` and `depths` the file names. */
   readonly plain?: boolean;
   /** Default: height and width that the file's preprocessing crops to. */
   readonly input?: InputSize;
+  /** As `input.batch`. */
+  readonly batch?: number;
   readonly signal?: AbortSignal;
-  /** Called while downloading; `totalBytes` is absent where the server does not tell. */
-  readonly onProgress?: (doneBytes: number, totalBytes: number | undefined) => void;
+  /** Called while downloading, with bytes; `total` is absent where the server does not tell. */
+  readonly onProgress?: (progress: { readonly phase: 'download'; readonly done: number; readonly total: number | undefined }) => void;
 }
 
+/** A `.safetensors` file: its address, its bytes (in Node: of `readFile`), or a File or Blob. */
+export type ModelSource = string | URL | Uint8Array | ArrayBuffer | Blob;
+
 /**
- * Loads a model from a `.safetensors` file: its address, its bytes (in Node: of `readFile`), or a File or Blob.
- * @throws io, invalid-file, invalid-weights (every missing and unexpected tensor is named), invalid-argument, aborted
+ * Reads a model from a `.safetensors` file, as data. `loadModel` makes one that runs, and takes less memory.
+ * @throws io, integrity, invalid-file, invalid-weights (every missing and unexpected tensor is named), invalid-argument, limit-exceeded, aborted
  */
-export async function readModel(source: string | URL | Uint8Array | ArrayBuffer | Blob, options: ReadOptions = {}): Promise<NetworkModel> {
-  const bytes = await readBytes(source, options);
-  throwIfAborted(options.signal);
-  const weights = parseSafetensors(bytes);
-  const { metadata } = weights;
+export async function readModel(source: ModelSource, options: ReadOptions = {}): Promise<NetworkModel> {
+  const { signal, onProgress } = options;
+  const bytes = bytesOf(source);
+  if (bytes) await checkBytes(bytes, options.integrity);
+  const read = () => readAll(byteSource(source as string | URL | Blob, options), (done, total) => onProgress?.({ phase: 'download', done, total }), signal);
+  const weights = parseSafetensors(bytes ?? (await pastDamagedCopies(read)));
+  throwIfAborted(signal);
+  return { ...describeModel(weights, options), weights };
+}
+
+/** The bytes of a source that has them at hand. */
+export function bytesOf(source: ModelSource): Uint8Array | undefined {
+  if (source instanceof Uint8Array) return source;
+  return source instanceof ArrayBuffer ? new Uint8Array(source) : undefined;
+}
+
+/** Where the bytes of any other source come from. @throws invalid-argument */
+export function byteSource(source: string | URL | Blob, options: FetchOptions): ByteSource {
+  if (source instanceof Blob) return blobSource(source, options);
+  if (typeof source === 'string' || source instanceof URL) return urlSource(source, options);
+  throw new CompConvError('invalid-argument', `a model is an address, the bytes of a file, or a File or Blob, got ${Object.prototype.toString.call(source)}`);
+}
+
+/** What network a file holds, from what it says of itself. @throws invalid-file, invalid-weights, invalid-argument */
+export function describeModel(file: Pick<SafetensorsFile, 'shapes' | 'metadata'>, options: ReadOptions = {}): Omit<NetworkModel, 'weights'> {
+  const { metadata } = file;
   const stored = metadata.get('compconv');
-  const network = resolveOptions(stored === undefined ? undefined : parseNetworkOptions(stored), weights, options);
+  const network = resolveOptions(stored === undefined ? undefined : parseNetworkOptions(stored), file, options);
   const preprocess = metadata.get('preprocess');
   const labels = metadata.get('labels');
   const shown = preprocess === undefined ? defaultPreprocess(network) : parsePreprocess(preprocess);
   const side = shown.crop ?? shown.size;
-  const graph = createNetwork(network, { height: side, ...options.input });
-  checkWeights(graphParams(graph), weights, graph.name);
-  return {
-    graph,
-    weights,
-    options: network,
-    preprocess: shown,
-    ...(labels === undefined ? {} : { labels: parseLabels(labels) }),
-  };
+  const { batch } = options;
+  const graph = createNetwork(network, { height: side, ...options.input, ...(batch !== undefined && { batch }) });
+  checkWeights(graphParams(graph), file, graph.name);
+  return { graph, options: network, preprocess: shown, ...(labels === undefined ? {} : { labels: parseLabels(labels) }) };
 }
 
 /** A model with made-up weights, the same for the same seed everywhere: for benchmarks and tests. @throws invalid-argument */
@@ -71,14 +100,16 @@ export function seededModel(network: NetworkOptions, seed: number, input?: Input
   return { graph, weights: seededWeights(graphParams(graph), seed), options: network, preprocess: defaultPreprocess(network) };
 }
 
-function resolveOptions(fromFile: NetworkOptions | undefined, weights: Weights, { network, plain }: ReadOptions): NetworkOptions {
-  const given = Object.fromEntries(Object.entries(network ?? {}).filter(([, value]) => value !== undefined));
+function resolveOptions(fromFile: NetworkOptions | undefined, file: Pick<Weights, 'shapes'>, options: ReadOptions): NetworkOptions {
+  const { network, plain, c0: ownC0, depths: ownDepths } = options;
+  const isGiven = ([, value]: [string, unknown]) => value !== undefined;
+  const given = Object.fromEntries([...Object.entries(network ?? {}), ...Object.entries({ c0: ownC0, depths: ownDepths })].filter(isGiven));
   // Another architecture than the file's has nothing to do with the file's other options.
   const stored = 'arch' in given && given.arch !== fromFile?.arch ? undefined : fromFile;
   const { c0, depths, ...others } = stored ?? ({} as Partial<NetworkOptions>);
   // `c0` and `depths` are one choice: a caller who makes it replaces the file's whole.
   const compression = plain || 'c0' in given || 'depths' in given ? {} : { c0, depths };
-  const { arch, ...rest } = { ...others, ...compression, ...given, innerBias: hasInnerBias(weights) } as Partial<NetworkOptions>;
+  const { arch, ...rest } = { ...others, ...compression, ...given, innerBias: hasInnerBias(file) } as Partial<NetworkOptions>;
   if (arch === undefined) {
     throw new CompConvError('invalid-argument', 'the file has no "compconv" metadata; say which network it holds: give `arch`, and `c0` or `depths`');
   }
@@ -86,8 +117,8 @@ function resolveOptions(fromFile: NetworkOptions | undefined, weights: Weights, 
 }
 
 /** Sub-convolutions may carry a bias of their own (spec, section 4); the names tell. */
-function hasInnerBias(weights: Weights): boolean {
-  return [...weights.shapes.keys()].some((name) => name.endsWith('.primitive.bias'));
+function hasInnerBias(file: Pick<Weights, 'shapes'>): boolean {
+  return [...file.shapes.keys()].some((name) => name.endsWith('.primitive.bias'));
 }
 
 function defaultPreprocess({ arch, inChannels }: NetworkOptions): Preprocess {
@@ -110,35 +141,4 @@ function parseLabels(json: string): string[] {
     throw new CompConvError('invalid-file', `metadata "labels" must be a JSON array of strings, got ${json.slice(0, 80)}`);
   }
   return labels;
-}
-
-async function readBytes(source: string | URL | Uint8Array | ArrayBuffer | Blob, options: ReadOptions): Promise<Uint8Array> {
-  if (source instanceof Uint8Array) return source;
-  if (source instanceof ArrayBuffer) return new Uint8Array(source);
-  if (source instanceof Blob) return new Uint8Array(await source.arrayBuffer());
-  return download(source, options);
-}
-
-/** Fetches an address, with progress. @throws io, aborted */
-async function download(url: string | URL, { signal, onProgress }: ReadOptions): Promise<Uint8Array> {
-  try {
-    const response = await fetch(url, signal ? { signal } : {});
-    if (!response.ok) throw new CompConvError('io', `${url}: the server answered ${response.status} ${response.statusText}`);
-    // With a content encoding the length counts other bytes than those that arrive.
-    const length = response.headers.has('content-encoding') ? null : response.headers.get('content-length');
-    const total = length === null ? undefined : Number(length);
-    const chunks: BlobPart[] = [];
-    let done = 0;
-    const reader = response.body!.getReader();
-    for (let next = await reader.read(); !next.done; next = await reader.read()) {
-      chunks.push(next.value);
-      done += next.value.length;
-      onProgress?.(done, total);
-    }
-    return new Uint8Array(await new Blob(chunks).arrayBuffer());
-  } catch (cause) {
-    if (cause instanceof CompConvError) throw cause;
-    throwIfAborted(signal);
-    throw new CompConvError('io', `${url}: could not be downloaded: ${(cause as Error).message}; of a local file pass the bytes`, { cause });
-  }
 }

@@ -57,7 +57,7 @@ export async function loadNetwork(
 ): Promise<LoadedNetwork> {
   let fileBytes = typeof source === 'string' ? 0 : source.size;
   const model = await readModel(source, {
-    onProgress(done, total) {
+    onProgress({ done, total }) {
       fileBytes = done;
       onBytes(done, total);
     },

@@ -8,7 +8,8 @@
  * that does not start with `{` are rejected, and so are holes, overlaps and bytes after the last tensor. A tensor at an
  * offset that is no multiple of its element size is accepted, as there, and copied. Stricter than both: at most 8
  * dimensions, tensor entries and metadata as objects only, sizes below 2^53. Looser in one thing: `1.0` is an integer
- * to JSON.parse. Types other than F32, F16 and BF16 are checked but not decoded; nothing is fetched or streamed here.
+ * to JSON.parse. Types other than F32, F16 and BF16 are checked but not decoded. Nothing is fetched here; `safetensors-source.ts`
+ * reads a file as it arrives, by the same checks.
  */
 import { CompConvError } from '../errors.ts';
 import { elementCount, formatShape, type Tensor } from '../tensor/tensor.ts';
@@ -41,7 +42,8 @@ const DTYPE_BITS: ReadonlyMap<string, number> = new Map([
   ['F8_E5M2FNUZ', 8], ['F16', 16], ['BF16', 16], ['F32', 32], ['F64', 64], ['C64', 64],
 ]);
 
-interface Entry {
+/** A tensor, and the range of the data that belongs to it. */
+export interface Entry {
   readonly name: string;
   readonly dtype: string;
   readonly shape: readonly number[];
@@ -58,28 +60,56 @@ interface Entry {
 export function parseSafetensors(file: Uint8Array): SafetensorsFile {
   // A plain Uint8Array: `slice` of a Node Buffer would not copy.
   const bytes = new Uint8Array(file.buffer, file.byteOffset, file.byteLength);
-  const headerLength = readHeaderLength(bytes);
-  const header = parseHeader(bytes.slice(8, 8 + headerLength));
+  const headerLength = readHeaderLength(bytes, bytes.length);
   const data = bytes.subarray(8 + headerLength);
-
-  const metadata = readMetadata(header);
-  const entries = Object.entries(header)
-    .filter(([name]) => name !== METADATA)
-    .map(([name, entry]) => readEntry(name, entry, data.length))
-    .sort((a, b) => a.begin - b.begin || a.end - b.end);
-  checkCoverage(entries, data.length);
-
+  const { metadata, entries } = parseHeader(bytes.slice(8, 8 + headerLength), data.length);
   const byName = new Map(entries.map((entry) => [entry.name, entry]));
   return {
     metadata,
-    shapes: new Map(entries.map(({ name, shape }) => [name, shape])),
-    dtypes: new Map(entries.map(({ name, dtype }) => [name, dtype])),
+    ...describeEntries(entries),
     get(name) {
       const entry = byName.get(name);
       if (!entry) throw new CompConvError('invalid-argument', `safetensors: the file has no tensor ${show(name)}`);
-      return { shape: entry.shape, data: decode(entry, data.subarray(entry.begin, entry.end)) };
+      return decodeTensor(entry, data.subarray(entry.begin, entry.end));
     },
   };
+}
+
+/** What a header says, checked as a whole. */
+export interface Header {
+  readonly metadata: ReadonlyMap<string, string>;
+  /** In the order of their bytes, which they share out without a hole. */
+  readonly entries: readonly Entry[];
+  /** Bytes of data behind the header. */
+  readonly dataLength: number;
+}
+
+/**
+ * Reads and checks the JSON header. @param dataLength bytes behind it; without, those of its tensors, for a file that has not come yet
+ * @throws invalid-file
+ */
+export function parseHeader(bytes: Uint8Array, dataLength?: number): Header {
+  const header = parseJson(bytes);
+  const entries = Object.entries(header)
+    .filter(([name]) => name !== METADATA)
+    .map(([name, entry]) => readEntry(name, entry, dataLength ?? Infinity))
+    .sort((a, b) => a.begin - b.begin || a.end - b.end);
+  const length = dataLength ?? entries.reduce((most, { end }) => Math.max(most, end), 0);
+  checkCoverage(entries, length);
+  return { metadata: readMetadata(header), entries, dataLength: length };
+}
+
+/** Shapes and types by name. */
+export function describeEntries(entries: readonly Entry[]): Pick<SafetensorsFile, 'shapes' | 'dtypes'> {
+  return {
+    shapes: new Map(entries.map(({ name, shape }) => [name, shape])),
+    dtypes: new Map(entries.map(({ name, dtype }) => [name, dtype])),
+  };
+}
+
+/** A tensor as float32 from its bytes, which F32 may alias. @throws invalid-weights for a type other than F32, F16, BF16 */
+export function decodeTensor(entry: Entry, bytes: Uint8Array): Tensor {
+  return { shape: entry.shape, data: decode(entry, bytes) };
 }
 
 /**
@@ -142,7 +172,11 @@ export function writeSafetensors(
   return bytes;
 }
 
-function readHeaderLength(bytes: Uint8Array): number {
+/**
+ * Length of the header, from the first 8 bytes of a file. @param fileLength of the whole file, if it is known
+ * @throws invalid-file
+ */
+export function readHeaderLength(bytes: Uint8Array, fileLength?: number): number {
   if (bytes.length < 8) {
     malformed(`the file has ${bytes.length} bytes, fewer than the 8 of the header's length; is it complete?`);
   }
@@ -151,13 +185,13 @@ function readHeaderLength(bytes: Uint8Array): number {
     malformed(`the header claims ${length} bytes, above the format's 100 MB; is this a .safetensors file?`);
   }
   if (length === 0n) malformed('the header claims 0 bytes; is this a .safetensors file?');
-  if (length > BigInt(bytes.length - 8)) {
-    malformed(`the header claims ${length} bytes, but only ${bytes.length - 8} follow; is the file complete?`);
+  if (fileLength !== undefined && length > BigInt(fileLength - 8)) {
+    malformed(`the header claims ${length} bytes, but only ${fileLength - 8} follow; is the file complete?`);
   }
   return Number(length);
 }
 
-function parseHeader(bytes: Uint8Array): Readonly<Record<string, unknown>> {
+function parseJson(bytes: Uint8Array): Readonly<Record<string, unknown>> {
   if (bytes[0] !== 0x7b) {
     malformed(`the header starts with byte ${bytes[0]}, not with "{"; is this a .safetensors file?`);
   }
@@ -323,6 +357,7 @@ function show(value: unknown): string {
   return value.length > 100 ? `${JSON.stringify(value.slice(0, 100))}...` : JSON.stringify(value);
 }
 
-function malformed(problem: string, cause?: unknown): never {
+/** @throws invalid-file */
+export function malformed(problem: string, cause?: unknown): never {
   throw new CompConvError('invalid-file', `safetensors: ${problem}`, { cause });
 }

@@ -7,7 +7,7 @@ import type { NetworkCost } from '../graph/cost.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { AdapterDescription } from '../runtime/device.ts';
 import type { RunResult } from '../runtime/gpu-network.ts';
-import type { LoadModelOptions, ModelSource } from '../runtime/load-model.ts';
+import type { LoadModelOptions, ModelSource } from '../load/load-model.ts';
 import type { RunOptions, SessionMemory, TuneOptions } from '../runtime/session.ts';
 import type { SessionInput } from '../runtime/session-input.ts';
 import type { TuningReport } from '../runtime/tuner.ts';

@@ -3,7 +3,7 @@
  * touched, so that it may have messages of its own.
  */
 import { CompConvError } from '../errors.ts';
-import { loadModel, type LoadModelOptions } from '../runtime/load-model.ts';
+import { loadModel, type LoadModelOptions } from '../load/load-model.ts';
 import type { Session } from '../runtime/session.ts';
 import { packError, PORT, type Reply, type Request, type SessionFacts, type SessionState } from './protocol.ts';
 import { transfersOf } from './transfer.ts';

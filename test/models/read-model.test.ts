@@ -42,7 +42,7 @@ describe('sources', () => {
 
   test('progress counts bytes up to the end', async () => {
     const counts: [number, number | undefined][] = [];
-    await readModel(`${url}/model`, { onProgress: (done, total) => counts.push([done, total]) });
+    await readModel(`${url}/model`, { onProgress: ({ done, total }) => counts.push([done, total]) });
     expect(counts.at(-1)).toEqual([file.length, file.length]);
     expect(counts.map(([done]) => done)).toEqual(counts.map(([done]) => done).sort((a, b) => a - b));
   });

@@ -1,0 +1,103 @@
+/** Downloads by way of a cache, which may be in nobody's way: whatever fails in it, the file comes from the network. */
+import { CompConvError } from '../errors.ts';
+import { hashed } from './integrity.ts';
+import { openModelCache, type ModelCache, type Validators } from './model-cache.ts';
+
+type Chunks = AsyncIterable<Uint8Array<ArrayBuffer>>;
+
+/** The copy in a cache was not what had been stored; it is deleted, so that whoever tries again gets the file itself. */
+export class DamagedCopyError extends CompConvError {
+  constructor(url: string) {
+    super('io', `${url}: its copy in the cache was damaged and is deleted; load it again`);
+  }
+}
+
+/** Does `work` again if a damaged copy was in its way. */
+export async function pastDamagedCopies<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof DamagedCopyError)) throw error;
+    return work();
+  }
+}
+
+/** A cached file, and what checks its bytes while they are read. */
+export interface CachedBytes {
+  readonly byteLength: number;
+  readonly stream: ReadableStream<Uint8Array>;
+  check(chunks: Chunks): AsyncGenerator<Uint8Array<ArrayBuffer>>;
+}
+
+/**
+ * The copy of a file; undefined if there is none that is still good.
+ * @param expected the SHA-256 that it must have; without one `isCurrent` says whether the server still has the same
+ */
+export async function cachedBytes(
+  option: boolean | ModelCache | undefined,
+  url: string,
+  expected: string | undefined,
+  isCurrent: (validators: Validators) => Promise<boolean>,
+): Promise<CachedBytes | undefined> {
+  const cache = cacheOf(option);
+  const key = keyOf(url);
+  const found = await cache?.match(key).catch(() => undefined);
+  if (!cache || !found) return undefined;
+  const { about, stream } = found;
+  const isGood = expected === undefined ? await isCurrent(about.validators) : about.sha256 === expected;
+  if (!isGood) {
+    await stream.cancel().catch(() => {});
+    return undefined;
+  }
+  const check = (chunks: Chunks) =>
+    hashed(chunks, async (sha256) => {
+      if (sha256 === about.sha256) return;
+      await cache.delete(key).catch(() => {});
+      throw new DamagedCopyError(url);
+    });
+  return { byteLength: about.byteLength, stream, check };
+}
+
+/** Passes a download on and keeps it, once it has come to its end. */
+export async function storing(option: boolean | ModelCache | undefined, url: string, chunks: Chunks, validators: Validators): Promise<Chunks> {
+  const cache = cacheOf(option);
+  const key = keyOf(url);
+  const writer = await cache?.store(key).catch(() => undefined);
+  if (!writer) return chunks;
+  return stored();
+
+  async function* stored(): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+    let isStored = true;
+    let byteLength = 0;
+    let sha256: string | undefined;
+    try {
+      for await (const chunk of hashed(chunks, (hash) => void (sha256 = hash))) {
+        // Full, or the like: then it is not stored.
+        if (isStored) isStored = await writer!.write(chunk).then(() => true, () => false);
+        byteLength += chunk.length;
+        yield chunk;
+      }
+    } finally {
+      if (isStored && sha256 !== undefined) {
+        const about = { url: key, byteLength, sha256, storedAt: new Date().toISOString(), validators };
+        await writer!.commit(about).catch(() => {});
+      } else {
+        await writer!.abort().catch(() => {});
+      }
+    }
+  }
+}
+
+function cacheOf(option: boolean | ModelCache | undefined): ModelCache | undefined {
+  if (option !== true) return option || undefined;
+  try {
+    return openModelCache();
+  } catch {
+    return undefined; // In Node, say.
+  }
+}
+
+/** Absolute, as a cache wants it. */
+function keyOf(url: string): string {
+  return new URL(url, globalThis.location?.href ?? 'http://localhost/').href;
+}

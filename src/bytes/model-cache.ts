@@ -1,0 +1,103 @@
+/**
+ * Downloaded files, kept in the Cache API by address and content: a file's bytes, and beside them what is known of them, written last,
+ * so that a file without it is none.
+ */
+import { CompConvError } from '../errors.ts';
+
+/** What tells one version of a file from another, as the server says it. */
+export interface Validators {
+  readonly etag?: string | undefined;
+  readonly lastModified?: string | undefined;
+  readonly length?: string | undefined;
+}
+
+/** A file in a cache. */
+export interface CachedModel {
+  readonly url: string;
+  readonly byteLength: number;
+  /** Of its content, in hexadecimal. */
+  readonly sha256: string;
+  /** When it was stored, ISO 8601. */
+  readonly storedAt: string;
+  readonly validators: Validators;
+}
+
+/** Where downloads are kept. One that fails is as good as an empty one. */
+export interface ModelCache {
+  /** What there is, without the bytes. */
+  list(): Promise<CachedModel[]>;
+  /** A file with its bytes. */
+  match(url: string): Promise<{ readonly about: CachedModel; readonly stream: ReadableStream<Uint8Array> } | undefined>;
+  /** Begins to store a file; it is there once it is committed. */
+  store(url: string): Promise<CacheWriter>;
+  /** @returns whether it was there */
+  delete(url: string): Promise<boolean>;
+  clear(): Promise<void>;
+}
+
+export interface CacheWriter {
+  /** Resolves when more may come. */
+  write(chunk: Uint8Array<ArrayBuffer>): Promise<void>;
+  commit(about: CachedModel): Promise<void>;
+  /** Leaves nothing. */
+  abort(): Promise<void>;
+}
+
+/**
+ * The downloads that `loadModel` keeps with `cache: true`, in this browser, for this site.
+ * @param name of the cache, for sites that want several
+ * @throws io where there is no Cache API: in Node, and on pages without https
+ */
+export function openModelCache(name = 'compconv-webgpu'): ModelCache {
+  if (typeof caches === 'undefined') throw new CompConvError('io', 'there is no Cache API here: it takes a browser, and a page over https or localhost');
+  const open = () => caches.open(name);
+  return {
+    async list() {
+      const cache = await open();
+      const requests = (await cache.keys()).filter(({ url }) => url.startsWith(ABOUT));
+      return Promise.all(requests.map(async (request) => (await (await cache.match(request))!.json()) as CachedModel));
+    },
+    async match(url) {
+      const cache = await open();
+      const [about, body] = await Promise.all([cache.match(aboutKey(url)), cache.match(url)]);
+      if (!about || !body?.body) return undefined;
+      return { about: (await about.json()) as CachedModel, stream: body.body };
+    },
+    async store(url) {
+      const cache = await open();
+      // Passed on at the pace at which it is stored, so that nothing piles up in between.
+      const { readable, writable } = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>();
+      const writer = writable.getWriter();
+      const stored = cache.put(url, new Response(readable));
+      stored.catch((error: unknown) => writer.abort(error).catch(() => {}));
+      writer.closed.catch(() => {});
+      return {
+        write: (chunk) => writer.write(chunk),
+        async commit(about) {
+          await writer.close();
+          await stored;
+          await cache.put(aboutKey(url), new Response(JSON.stringify(about)));
+        },
+        async abort() {
+          await writer.abort().catch(() => {});
+          await stored.catch(() => {});
+        },
+      };
+    },
+    async delete(url) {
+      const cache = await open();
+      const found = await Promise.all([cache.delete(aboutKey(url)), cache.delete(url)]);
+      return found.includes(true);
+    },
+    async clear() {
+      await caches.delete(name);
+    },
+  };
+}
+
+/** An address that no file has. */
+const ABOUT = 'https://about.compconv-webgpu.invalid/';
+
+function aboutKey(url: string): string {
+  return `${ABOUT}${encodeURIComponent(url)}`;
+}

@@ -1,0 +1,105 @@
+/**
+ * From a file to a network that runs, in one go: weights go to the GPU as they arrive, and nowhere else, so that a large file takes
+ * little memory of JavaScript. Where there is no GPU the same network can be run on the processor instead.
+ */
+import { CompConvError } from '../errors.ts';
+import { pastDamagedCopies } from '../bytes/caching.ts';
+import { bytesOf, byteSource, describeModel, type ModelSource, type ReadOptions } from '../models/read-model.ts';
+import { DeviceSource } from '../runtime/device-source.ts';
+import { Session, type SessionOptions } from '../runtime/session.ts';
+import { checkBytes } from '../bytes/integrity.ts';
+import { parseSafetensors, type SafetensorsFile } from '../weights/safetensors.ts';
+import { collectWeights, openSafetensors } from '../weights/safetensors-source.ts';
+import type { WasmSession } from '../fallback/wasm-session.ts';
+
+/** What `loadModel` is doing: `done` of `total`, in bytes of the file, then in pipelines. Neither ever decreases. */
+export interface LoadProgress {
+  readonly phase: 'download' | 'compile';
+  readonly done: number;
+  readonly total: number;
+}
+
+export interface LoadModelOptions extends Omit<ReadOptions, 'onProgress'>, Omit<SessionOptions, 'onProgress'> {
+  readonly onProgress?: (progress: LoadProgress) => void;
+  /**
+   * What to run on where there is no WebGPU, or only an adapter that computes on the processor: `wasm` is onnxruntime-web's, an
+   * optional package that is loaded only then. Without it there is an error, or the slow adapter.
+   */
+  readonly fallback?: 'wasm';
+}
+
+/**
+ * Loads a network from a `.safetensors` file and puts it on the GPU, ready to run. After the device was lost, or for an input of
+ * another size, the file is read again: from the cache, else from its address, where it has to be the same.
+ * @throws io, integrity, invalid-file, invalid-weights (every missing and unexpected tensor is named), invalid-argument, limit-exceeded,
+ * webgpu-unavailable, gpu-validation, out-of-memory, device-lost, aborted
+ */
+export async function loadModel(source: ModelSource, options?: LoadModelOptions & { readonly fallback?: never }): Promise<Session>;
+export async function loadModel(source: ModelSource, options: LoadModelOptions): Promise<Session | WasmSession>;
+export async function loadModel(source: ModelSource, options: LoadModelOptions = {}): Promise<Session | WasmSession> {
+  const { fallback } = options;
+  if (fallback !== undefined && fallback !== 'wasm') {
+    throw new CompConvError('invalid-argument', `fallback must be "wasm", got ${JSON.stringify(fallback)}`);
+  }
+  const reason = fallback && (await whyNoGpu(options));
+  return pastDamagedCopies(() => load(source, options, reason));
+}
+
+/** @param insteadBecause why it is not to run on the GPU */
+async function load(source: ModelSource, options: LoadModelOptions, insteadBecause: string | undefined): Promise<Session | WasmSession> {
+  const { signal } = options;
+  const { onBytes, onPipelines } = inOrder(options.onProgress);
+  const bytes = bytesOf(source);
+  const file = bytes ? await openBytes(bytes, options.integrity, onBytes) : await openSafetensors(byteSource(source as string, options), { signal, onProgress: onBytes });
+  try {
+    const { options: _options, ...described } = describeModel(file, { ...options, onProgress: undefined } as ReadOptions);
+    if (insteadBecause === undefined) {
+      return await Session.create({ ...described, weights: file }, { ...options, onProgress: ({ phase, done, total }) => phase === 'compile' && onPipelines(done, total) });
+    }
+    const weights = 'get' in file ? file : await collectWeights(file, signal);
+    const { WasmSession } = await import('../fallback/wasm-session.ts');
+    return await WasmSession.create({ ...described, weights }, insteadBecause, signal);
+  } catch (error) {
+    if ('close' in file) await file.close();
+    throw error;
+  }
+}
+
+/** A file that is there as a whole: nothing of it has to come. */
+async function openBytes(bytes: Uint8Array, integrity: string | undefined, onBytes: (done: number, total: number) => void): Promise<SafetensorsFile> {
+  await checkBytes(bytes, integrity);
+  onBytes(bytes.length, bytes.length);
+  return parseSafetensors(bytes);
+}
+
+/** Why WebGPU would not be worth it; undefined if it is. */
+async function whyNoGpu(options: LoadModelOptions): Promise<string | undefined> {
+  const devices = DeviceSource.share(options);
+  try {
+    const { engine } = await devices.open();
+    return engine.adapter.isSoftware ? `${engine.adapter.name} computes on the processor` : undefined;
+  } catch (error) {
+    if (error instanceof CompConvError && error.code === 'webgpu-unavailable') return error.message;
+    throw error;
+  } finally {
+    // Of use to the session that comes next, if there is one.
+    setTimeout(() => devices.release());
+  }
+}
+
+/** Both go on at the same time; people are told of compilation when the download is done. */
+function inOrder(onProgress: LoadModelOptions['onProgress']) {
+  let isDownloaded = false;
+  let waiting: LoadProgress | undefined;
+  return {
+    onBytes(done: number, total: number) {
+      onProgress?.({ phase: 'download', done, total });
+      isDownloaded = done === total;
+      if (isDownloaded && waiting) onProgress?.(waiting);
+    },
+    onPipelines(done: number, total: number) {
+      waiting = { phase: 'compile', done, total };
+      if (isDownloaded) onProgress?.(waiting);
+    },
+  };
+}
