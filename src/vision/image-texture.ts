@@ -65,7 +65,6 @@ const TEXTURE_FORMATS: Partial<Record<GPUTextureFormat, SourceKind>> = {
   'rgba8unorm-srgb': 'linear',
   'bgra8unorm-srgb': 'linear',
   rgb10a2unorm: 'floats',
-  rg11b10ufloat: 'floats',
   rgba16float: 'floats',
   rgba32float: 'floats',
 };
