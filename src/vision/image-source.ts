@@ -87,11 +87,12 @@ export async function decodeImage(source: CodedImage): Promise<ImageBitmap> {
   }
   checkReady(source);
   try {
-    return await createImageBitmap(source, {
+    const bitmap = await createImageBitmap(source, {
       colorSpaceConversion: 'none',
       imageOrientation: 'from-image',
       premultiplyAlpha: 'none',
     });
+    return isPlatformImage(source, 'VideoFrame') ? asShown(source, bitmap) : bitmap;
   } catch (cause) {
     if (!isPlatformImage(source, 'Blob')) throw copyError(cause);
     const what = `the ${source.size} bytes${source.type && ` of type ${source.type}`}`;
@@ -100,6 +101,16 @@ export async function decodeImage(source: CodedImage): Promise<ImageBitmap> {
       cause,
     );
   }
+}
+
+/** Chromium 147 squeezes a frame that is turned by a quarter into its unturned size; drawing it on a canvas does not. */
+function asShown(frame: VideoFrame, bitmap: ImageBitmap): ImageBitmap {
+  const { displayWidth, displayHeight } = frame;
+  if (bitmap.width === displayWidth && bitmap.height === displayHeight) return bitmap;
+  bitmap.close();
+  const canvas = new OffscreenCanvas(displayWidth, displayHeight);
+  canvas.getContext('2d')!.drawImage(frame, 0, 0, displayWidth, displayHeight);
+  return canvas.transferToImageBitmap();
 }
 
 /** @throws invalid-argument for an image that has no pixels yet, or no longer */
