@@ -37,13 +37,20 @@ const HARDWARE =
     ? ['--enable-unsafe-webgpu', '--use-angle=vulkan', '--enable-features=Vulkan', '--disable-vulkan-surface']
     : ['--enable-unsafe-webgpu'];
 
-/** Launches a browser in which `navigator.gpu.requestAdapter()` gives an adapter; `CHROME_PATH` names the browser. `flags`: more of Chromium's. */
-export async function launchBrowser(flags: readonly string[] = []): Promise<GpuBrowser> {
+export interface LaunchOptions {
+  /** Further flags of Chromium's. */
+  readonly args?: readonly string[];
+  /** Further flags where there is no GPU. */
+  readonly softwareArgs?: readonly string[];
+}
+
+/** Launches a browser in which `navigator.gpu.requestAdapter()` gives an adapter; `CHROME_PATH` names the browser. */
+export async function launchBrowser({ args = [], softwareArgs = [] }: LaunchOptions = {}): Promise<GpuBrowser> {
   const chromium = await loadPlaywright();
   const failures: string[] = [];
   for await (const candidate of candidates()) {
     for (const name of hasGpuDevice() ? (['GPU', 'software'] as const) : (['software'] as const)) {
-      const outcome = await tryLaunch(chromium, candidate, [...QUIET, ...flags, ...(name === 'GPU' ? HARDWARE : SOFTWARE)]);
+      const outcome = await tryLaunch(chromium, candidate, [...QUIET, ...args, ...(name === 'GPU' ? HARDWARE : [...SOFTWARE, ...softwareArgs])]);
       if (typeof outcome !== 'string') return outcome;
       failures.push(`${candidate.executable} (${name}): ${outcome}`);
     }

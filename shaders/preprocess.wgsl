@@ -2,7 +2,8 @@
 //
 //   y[image, oy, ox, c] = (level of c at (ox, oy)) * scale[c] + shift[c]    levels are 0..255, 0 outside the image
 //
-//   source  [height, width] texture; its alpha is ignored
+//   source  [height, width] texture of any kind; the host writes its binding, and `fn pixel(at: vec2u) -> vec3f`, which gives
+//           one of its pixels as sRGB levels in 0..1, in front of this file
 //   rows    [rows, outWidth] packed RGB, 8 bits each: source rows firstRow, firstRow + 1, ... resized in x
 //   y       [N, outHeight, outWidth] vec4
 //
@@ -29,7 +30,6 @@ override GRAY: bool = false;
 // Rounds levels to whole ones, halves up as Pillow does: float32 may put what ends in exactly .5 a hair below.
 const HALF = 0.5 + 1.0 / 8192;
 
-@group(0) @binding(0) var source: texture_2d<f32>;
 @group(0) @binding(1) var<storage, read_write> rows: array<u32>;
 @group(0) @binding(2) var<storage, read_write> y: array<Stored>;
 @group(0) @binding(3) var<uniform> sizes: Sizes;
@@ -61,9 +61,15 @@ fn isInside(center: f32, size: u32) -> bool {
   return center >= 0 && center < f32(size);
 }
 
-// One source pixel in 0..1.
+// The level that stands for so much light, for sources that give light: whole 8-bit ones, which is what they hold.
+fn levelOf(light: vec3f) -> vec3f {
+  let level = select(1.055 * pow(light, vec3f(1 / 2.4)) - 0.055, 12.92 * light, light <= vec3f(0.0031308));
+  return round(level * 255) / 255;
+}
+
+// What the network sees of one source pixel, in 0..1.
 fn texel(x: u32, y: u32) -> vec3f {
-  let rgb = textureLoad(source, vec2u(x, y), 0).rgb;
+  let rgb = pixel(vec2u(x, y));
   if (!GRAY) { return rgb; }
   // Whole numbers below 2^24 throughout, so exact.
   let levels = round(rgb * 255);

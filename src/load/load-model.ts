@@ -28,6 +28,9 @@ export interface LoadModelOptions extends Omit<ReadOptions, 'onProgress'>, Omit<
   readonly fallback?: 'wasm';
 }
 
+/** What `loadModel` gives where it may fall back; `backend` tells them apart. */
+export type LoadedModel = Session | WasmSession;
+
 /**
  * Loads a network from a `.safetensors` file and puts it on the GPU, ready to run. After the device was lost, or for an input of
  * another size, the file is read again: from the cache, else from its address, where it has to be the same.
@@ -35,8 +38,8 @@ export interface LoadModelOptions extends Omit<ReadOptions, 'onProgress'>, Omit<
  * webgpu-unavailable, gpu-validation, out-of-memory, device-lost, aborted
  */
 export async function loadModel(source: ModelSource, options?: LoadModelOptions & { readonly fallback?: never }): Promise<Session>;
-export async function loadModel(source: ModelSource, options: LoadModelOptions): Promise<Session | WasmSession>;
-export async function loadModel(source: ModelSource, options: LoadModelOptions = {}): Promise<Session | WasmSession> {
+export async function loadModel(source: ModelSource, options: LoadModelOptions): Promise<LoadedModel>;
+export async function loadModel(source: ModelSource, options: LoadModelOptions = {}): Promise<LoadedModel> {
   const { fallback } = options;
   if (fallback !== undefined && fallback !== 'wasm') {
     throw new CompConvError('invalid-argument', `fallback must be "wasm", got ${JSON.stringify(fallback)}`);
@@ -46,7 +49,7 @@ export async function loadModel(source: ModelSource, options: LoadModelOptions =
 }
 
 /** @param insteadBecause why it is not to run on the GPU */
-async function load(source: ModelSource, options: LoadModelOptions, insteadBecause: string | undefined): Promise<Session | WasmSession> {
+async function load(source: ModelSource, options: LoadModelOptions, insteadBecause: string | undefined): Promise<LoadedModel> {
   const { signal } = options;
   const { onBytes, onPipelines } = inOrder(options.onProgress);
   const bytes = bytesOf(source);

@@ -2,20 +2,20 @@
 import { CompConvError } from '../errors.ts';
 import { formatShape, type Tensor } from '../tensor/tensor.ts';
 import type { RunResult } from './gpu-network.ts';
-import { isTensor, type SessionInput } from './session-input.ts';
+import { isGpuTensor, isTensor, type SessionInput } from './session-input.ts';
 
 /** How many images an input is; nothing is checked here. */
 export function batchSize(input: SessionInput): number {
-  if (isTensor(input)) return input.shape[0];
+  if (isTensor(input) || isGpuTensor(input)) return input.shape[0];
   return Array.isArray(input) ? input.length : 1;
 }
 
 /** Tells inputs apart whose images take different memory; those of images have the graph's size, whatever they are. */
 export function imageSize(input: SessionInput): string {
-  return isTensor(input) ? input.shape.slice(1).join('x') : '';
+  return isTensor(input) || isGpuTensor(input) ? input.shape.slice(1).join('x') : '';
 }
 
-/** The input in parts of at most `images` each. */
+/** The input in parts of at most `images` each; a tensor on the GPU cannot be one of several. */
 export function splitBatch(input: SessionInput, images: number): SessionInput[] {
   const parts: SessionInput[] = [];
   for (let from = 0; from < batchSize(input); from += images) {

@@ -8,6 +8,7 @@ import { FIRST_UNIFORM_BINDING, SAMPLER_BINDING, uniformStructs, type BufferRef,
 import type { Plan } from '../scheduler/plan.ts';
 import { valueBytes } from '../scheduler/memory.ts';
 import type { ConstantStore } from './constant-store.ts';
+import type { Activation } from './gpu-transfer.ts';
 import { fromStored, packActivation, toStored } from './layout.ts';
 import { dispatchWork } from './pace.ts';
 import type { Stage } from './paced-queue.ts';
@@ -109,6 +110,11 @@ export class Executor implements Stage {
   /** Where a value of the plan is while it lives. */
   bufferOf(value: string): GPUBuffer {
     return this.#buffers[this.plan.memory.bufferOf.get(value)!];
+  }
+
+  /** A value of the plan and where it is. */
+  activation(value: string): Activation {
+    return { value: this.plan.values.get(value)!, buffer: this.bufferOf(value), dtype: this.plan.dtype };
   }
 
   /** Where the input goes, NHWC with padded channels. */

@@ -11,15 +11,19 @@ import type { Dtype } from '../tensor/dtype.ts';
 import { formatImageShape, sameImageShape, type ImageShape } from '../tensor/image-shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { ImagePreprocessor } from '../vision/image-preprocessor.ts';
+import type { ImageSource } from '../vision/image-source.ts';
+import type { PreparedImages } from '../vision/prepared-images.ts';
 import type { Weights, WeightSource } from '../weights/weights.ts';
 import { ConstantStore, type UploadProgress } from './constant-store.ts';
 import { withErrorScopes, type EngineDevice } from './device.ts';
 import type { OpenDevice } from './device-source.ts';
 import { Executor } from './executor.ts';
 import { unpackActivation } from './layout.ts';
-import type { PacedQueue } from './paced-queue.ts';
+import type { GpuTensor } from './gpu-tensor.ts';
+import { createInputTransfer, createOutputTransfer } from './gpu-transfer.ts';
+import type { PacedQueue, Stage } from './paced-queue.ts';
 import { PipelineCache, type CompileProgress } from './pipelines.ts';
-import { imagesOf, isTensor, shapeOfInput, type SessionInput } from './session-input.ts';
+import { imagesOf, isGpuTensor, isTensor, shapeOfInput, type SessionInput } from './session-input.ts';
 import { PassTimer } from './timing.ts';
 
 /** What a session runs, wherever its weights are. */
@@ -57,6 +61,15 @@ export interface NetworkRunOptions {
   readonly isTimed: boolean;
   /** Called before each submit; what it throws ends the run there. */
   readonly check: () => void;
+}
+
+/** What brings an input to where the network reads it. */
+interface Feed {
+  /** In front of the network's own. */
+  readonly stages: readonly Stage[];
+  /** For what is written by the queue. */
+  readonly write?: () => void;
+  readonly start: number;
 }
 
 /** Executors kept for kinds of inputs that came by; each holds its own activations. */
@@ -143,27 +156,18 @@ export class GpuNetwork {
     }
   }
 
-  /** Runs once. @throws invalid-argument, invalid-graph, limit-exceeded, gpu-validation, out-of-memory; what `check` does */
-  async run(input: SessionInput, { flip, isTimed, check }: NetworkRunOptions): Promise<RunResult> {
-    const { graph } = this.#network;
-    const executor = await this.prepare(shapeOfInput(graph, input));
-    // Compiled once, and no part of how long a run takes.
-    if (!isTensor(input)) this.#preprocessor ??= await ImagePreprocessor.create(this.engine.device, this.dtype);
-    check();
-    const start = performance.now();
-    const images = isTensor(input) ? undefined : await this.#uploadImages(input, executor, flip);
-    const timer = isTimed ? this.#timer : undefined;
-    try {
+  /** Runs once, and downloads the output. @throws invalid-argument, invalid-graph, limit-exceeded, gpu-validation, out-of-memory; what `check` does */
+  async run(input: SessionInput, options: NetworkRunOptions): Promise<RunResult> {
+    const timer = options.isTimed ? this.#timer : undefined;
+    return this.#feed(input, options, async (executor, { stages, write, start }) => {
       const { value: packed, submits, encodeMs } = await this.queue.run({
-        name: graph.name,
-        stages: images ? [images, executor] : [executor],
+        name: this.#network.graph.name,
+        stages: [...stages, executor],
         timer,
-        write: () => {
-          if (isTensor(input)) executor.writeInput(input.data);
-        },
+        write,
         encodeAfter: (encoder) => executor.encodeReadback(encoder),
         read: () => executor.readOutput(),
-        check,
+        check: options.check,
       });
       const latencyMs = performance.now() - start;
       const gpuTimeNs = await timer?.readNs();
@@ -174,17 +178,55 @@ export class GpuNetwork {
         submits,
         ...(gpuTimeNs === undefined ? {} : { gpuTimeMs: gpuTimeNs / 1e6 }),
       };
+    });
+  }
+
+  /** Runs once, and leaves the output on the GPU, in a buffer of its own. @throws what `run` does */
+  async runOnGpu(input: SessionInput, options: NetworkRunOptions): Promise<GpuTensor> {
+    const { device } = this.engine;
+    return this.#feed(input, options, async (executor, { stages, write }) => {
+      const output = await createOutputTransfer(device, this.pipelines, executor.activation(executor.plan.output));
+      try {
+        const read = () => device.queue.onSubmittedWorkDone();
+        await this.queue.run({ name: this.#network.graph.name, stages: [...stages, executor, output], write, read, check: options.check });
+        return output.tensor;
+      } catch (error) {
+        output.tensor.destroy();
+        throw error;
+      } finally {
+        output.release();
+      }
+    });
+  }
+
+  /** Does `work` with the executor for an input, and what brings the input there. */
+  async #feed<T>(input: SessionInput, { flip = false, check }: NetworkRunOptions, work: (executor: Executor, feed: Feed) => Promise<T>): Promise<T> {
+    const { device } = this.engine;
+    const executor = await this.prepare(shapeOfInput(this.#network.graph, input));
+    if (isTensor(input)) {
+      const write = () => executor.writeInput(input.data);
+      return work(executor, { stages: [], write, start: performance.now() });
+    }
+    // Compiled once, and no part of how long a run takes.
+    if (!isGpuTensor(input)) this.#preprocessor ??= await ImagePreprocessor.create(device, this.dtype);
+    check();
+    const start = performance.now();
+    const stage = isGpuTensor(input)
+      ? await createInputTransfer(device, this.pipelines, input, executor.activation(executor.plan.input))
+      : await this.#prepareImages(imagesOf(input), executor, flip);
+    try {
+      return await work(executor, { stages: [stage], start });
     } finally {
-      images?.release();
+      stage.release();
     }
   }
 
-  async #uploadImages(input: Exclude<SessionInput, Tensor>, executor: Executor, flip = false) {
+  async #prepareImages(images: readonly ImageSource[], executor: Executor, flip: boolean): Promise<PreparedImages> {
     const { preprocess, graph } = this.#network;
     if (!preprocess) {
       throw new CompConvError('invalid-argument', `${graph.name}: the model has no \`preprocess\`, so it takes tensors only, not images`);
     }
-    return this.#preprocessor!.prepare(imagesOf(input), preprocess, executor.inputShape, executor.input, { flip });
+    return this.#preprocessor!.prepare(images, preprocess, executor.inputShape, executor.input, { flip });
   }
 
   /** Frees activations; executors are made again when they are needed. */

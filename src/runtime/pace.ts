@@ -17,7 +17,7 @@ export const PIECE_MS = 500;
  */
 export const SLOWEST_RATE = 1e6;
 /** What moves a byte takes as long as so many MACs: GPUs have 2 to 10 for each byte of bandwidth, SwiftShader 2 to 5. */
-const MACS_PER_BYTE = 4;
+export const MACS_PER_BYTE = 4;
 /** What is over sooner says how fast the adapter is at least, since most of it may be waiting; it cannot say that it is slow. */
 const TELLING_MS = 50;
 

@@ -4,7 +4,7 @@
  */
 import { CompConvError, throwIfAborted } from '../errors.ts';
 import type { Dtype } from '../tensor/dtype.ts';
-import { FIRST_UNIFORM_BINDING, SAMPLER_BINDING, moduleCode, uniformStructs, type Dispatch, type Kernel } from '../kernels/kernel.ts';
+import { FIRST_UNIFORM_BINDING, SAMPLER_BINDING, moduleCode, uniformStructs, type Kernel, type KernelCall } from '../kernels/kernel.ts';
 import { pipelineKey } from '../scheduler/plan.ts';
 
 /** Called after each compiled pipeline. */
@@ -24,7 +24,7 @@ export class PipelineCache {
   }
 
   /** Pipelines for all dispatches, in order. @throws gpu-validation, aborted */
-  async compile(dispatches: readonly Dispatch[], onProgress?: CompileProgress, signal?: AbortSignal): Promise<GPUComputePipeline[]> {
+  async compile(dispatches: readonly KernelCall[], onProgress?: CompileProgress, signal?: AbortSignal): Promise<GPUComputePipeline[]> {
     const keys = dispatches.map(pipelineKey);
     const wanted = new Map(dispatches.map((dispatch, index) => [keys[index], dispatch]));
     let done = 0;
@@ -73,7 +73,7 @@ export class PipelineCache {
     return layout;
   }
 
-  #pipeline(key: string, { kernel, overrides }: Dispatch): Promise<GPUComputePipeline> {
+  #pipeline(key: string, { kernel, overrides }: KernelCall): Promise<GPUComputePipeline> {
     let pipeline = this.#pipelines.get(key);
     if (!pipeline) {
       pipeline = this.#device

@@ -4,35 +4,49 @@ import { shapeOf, type Graph } from '../graph/graph.ts';
 import type { ImageShape } from '../tensor/image-shape.ts';
 import { formatShape, tensor, type Tensor } from '../tensor/tensor.ts';
 import { isImageSource, type ImageSource } from '../vision/image-source.ts';
+import { checkGpuTensor, type GpuTensorInput } from './gpu-tensor.ts';
 
-/** A tensor `[N, C, H, W]`, already normalised, or one or more images, which the model's preprocessing makes into one. */
-export type SessionInput = Tensor | ImageSource | readonly ImageSource[];
+/**
+ * A tensor `[N, C, H, W]`, already normalised, on the host or on the GPU; or one or more images, which the model's preprocessing makes
+ * into one.
+ */
+export type SessionInput = Tensor | GpuTensorInput | ImageSource | readonly ImageSource[];
 
 export function isTensor(input: SessionInput): input is Tensor {
+  return hasShape(input) && !('buffer' in input);
+}
+
+export function isGpuTensor(input: SessionInput): input is GpuTensorInput {
+  return hasShape(input) && 'buffer' in input;
+}
+
+function hasShape(input: SessionInput): input is Tensor | GpuTensorInput {
   return typeof input === 'object' && input !== null && 'shape' in input;
 }
 
 /** @throws invalid-argument if there are none, or something is no image */
-export function imagesOf(input: ImageSource | readonly ImageSource[]): readonly ImageSource[] {
-  const images = Array.isArray(input) ? input : [input];
+export function imagesOf(input: Exclude<SessionInput, Tensor>): readonly ImageSource[] {
+  const images: readonly unknown[] = Array.isArray(input) ? input : [input];
   if (images.length === 0) throw new CompConvError('invalid-argument', 'run: got an empty list of images');
   for (const image of images) {
     if (!isImageSource(image)) {
       throw new CompConvError(
         'invalid-argument',
-        'run: expected a tensor { shape, data } or images (Blob, ImageBitmap, ImageData, canvas, <img>, <video>, VideoFrame, ' +
-          `{ width, height, data }), got ${Object.prototype.toString.call(image)}`,
+        'run: expected a tensor { shape, data } or { shape, buffer }, or images (Blob, ImageBitmap, ImageData, canvas, <img>, <video>, ' +
+          `VideoFrame, GPUTexture, { width, height, data }), got ${Object.prototype.toString.call(image)}`,
       );
     }
   }
-  return images;
+  return images as readonly ImageSource[];
 }
 
 /** What the network's input becomes; images are brought to the graph's own size. @throws invalid-argument */
 export function shapeOfInput(graph: Graph, input: SessionInput): ImageShape {
   const own = shapeOf(graph, graph.input);
-  if (!isTensor(input)) return { ...own, n: imagesOf(input).length };
-  tensor(input.shape, input.data);
+  const isOnGpu = isGpuTensor(input);
+  if (!isOnGpu && !isTensor(input)) return { ...own, n: imagesOf(input).length };
+  if (isOnGpu) checkGpuTensor(input);
+  else tensor(input.shape, input.data);
   const [n, c, h, w] = input.shape;
   if (input.shape.length !== 4 || c !== own.c || n < 1) {
     throw new CompConvError(

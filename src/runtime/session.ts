@@ -22,7 +22,8 @@ import { batchSize, checkFinite, imageSize, joinResults, splitBatch } from './ba
 import type { AdapterDescription, DeviceOptions } from './device.ts';
 import { DeviceSource } from './device-source.ts';
 import { GpuNetwork, type Network, type NetworkRunOptions, type PrepareOptions, type RunResult } from './gpu-network.ts';
-import type { SessionInput } from './session-input.ts';
+import type { GpuTensor } from './gpu-tensor.ts';
+import { isGpuTensor, type SessionInput } from './session-input.ts';
 import type { TuningProgress, TuningReport } from './tuner.ts';
 import { isKnown, lookUp, tuningKey, type TunedSignature, type TuningCache } from './tuning-cache.ts';
 
@@ -186,6 +187,15 @@ export class Session {
     return this.#run(input, options, true);
   }
 
+  /**
+   * As `run`, but the output stays on the GPU, in a buffer that is the caller's to destroy. It is not looked at, so that NaN goes
+   * unnoticed, and the whole batch has to fit.
+   * @throws what `run` does but for non-finite
+   */
+  async runOnGpu(input: SessionInput, { flip = false, signal }: Omit<RunOptions, 'allowNonFinite'> = {}): Promise<GpuTensor> {
+    return this.#inTurn((placed) => placed.runOnGpu(input, { flip, isTimed: false, check: () => this.#check(signal) }), signal);
+  }
+
   /** The `topK` most likely classes of one image, best first; scores are probabilities. Default 5. */
   async classify(image: ImageSource, { topK: k = 5, ...options }: RunOptions & { topK?: number } = {}): Promise<Classification[]> {
     const logits = await this.run(image, options);
@@ -276,6 +286,12 @@ export class Session {
     return new CompConvError('device-lost', `${message}; ${advice}`, { cause });
   }
 
+  /** Between submits. */
+  #check(signal: AbortSignal | undefined): void {
+    this.#throwIfDisposed();
+    throwIfAborted(signal);
+  }
+
   #throwIfDisposed(): void {
     if (this.#end.signal.aborted) throw new CompConvError('disposed', 'the session was disposed; create a new one');
   }
@@ -291,10 +307,7 @@ export class Session {
   }
 
   async #run(input: SessionInput, { flip = false, signal, allowNonFinite }: RunOptions, isTimed: boolean): Promise<RunResult> {
-    const check = () => {
-      this.#throwIfDisposed();
-      throwIfAborted(signal);
-    };
+    const check = () => this.#check(signal);
     const result = await this.#inTurn((placed) => this.#runInParts(placed, input, { flip, isTimed, check }), signal);
     if (!allowNonFinite) checkFinite(result.output, this.graph.name);
     return result;
@@ -308,7 +321,7 @@ export class Session {
       try {
         return await placed.run(input, options);
       } catch (error) {
-        if (images === 1 || !(error instanceof CompConvError) || !DOES_NOT_FIT.includes(error.code)) throw error;
+        if (images === 1 || isGpuTensor(input) || !(error instanceof CompConvError) || !DOES_NOT_FIT.includes(error.code)) throw error;
         this.#largestBatch.set(key, Math.ceil(images / 2));
       }
     }

@@ -5,7 +5,7 @@
 import type { Dtype } from '../tensor/dtype.ts';
 import { formatImageShape } from '../tensor/image-shape.ts';
 import type { Constant } from '../kernels/constants.ts';
-import { valuesOf, type Choice, type Dispatch } from '../kernels/kernel.ts';
+import { valuesOf, type Choice, type Dispatch, type KernelCall } from '../kernels/kernel.ts';
 import type { Memory, PlannedValue } from './memory.ts';
 
 /** Ways to schedule a graph; `schedule.ts` says what each does. */
@@ -50,7 +50,7 @@ export interface PlanSummary {
 }
 
 /** Tells equal pipelines apart from different ones. */
-export function pipelineKey({ kernel, overrides }: Dispatch): string {
+export function pipelineKey({ kernel, overrides }: KernelCall): string {
   return [kernel.name, ...Object.entries(overrides).map(([name, value]) => `${name}=${value}`)].join(' ');
 }
 

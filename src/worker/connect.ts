@@ -7,7 +7,8 @@ import type { NetworkCost } from '../graph/cost.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { AdapterDescription } from '../runtime/device.ts';
 import type { RunResult } from '../runtime/gpu-network.ts';
-import type { LoadModelOptions, ModelSource } from '../load/load-model.ts';
+import type { LoadModelOptions } from '../load/load-model.ts';
+import type { ModelSource } from '../models/read-model.ts';
 import type { RunOptions, SessionMemory, TuneOptions } from '../runtime/session.ts';
 import type { SessionInput } from '../runtime/session-input.ts';
 import type { TuningReport } from '../runtime/tuner.ts';
@@ -151,14 +152,14 @@ export class RemoteSession {
     connection.add(session, this);
   }
 
-  /** See `Session`; as of the last answer. */
+  /** See `Session`; as of the last answer. What is about a GPU is undefined where the fallback runs. */
   get backend(): SessionState['backend'] {
     return this.#state.backend;
   }
-  get adapter(): AdapterDescription {
+  get adapter(): AdapterDescription | undefined {
     return this.#state.adapter;
   }
-  get dtype(): Dtype {
+  get dtype(): Dtype | undefined {
     return this.#state.dtype;
   }
   get dtypeFallback(): string | undefined {
@@ -185,7 +186,7 @@ export class RemoteSession {
 
   /** See `Session.tune`; a cache of your own is `serve`'s to have. */
   tune({ signal, onProgress, fresh }: Omit<TuneOptions, 'cache'> = {}): Promise<TuningReport> {
-    return this.#call('tune', [{ fresh }], { signal, onProgress });
+    return this.#call('tune', [undefined, { fresh }], { signal, onProgress });
   }
 
   dispose(): void {

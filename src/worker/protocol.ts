@@ -6,6 +6,7 @@ import { CompConvError, type ErrorCode } from '../errors.ts';
 import type { NetworkCost } from '../graph/cost.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { AdapterDescription } from '../runtime/device.ts';
+import type { LoadedModel } from '../load/load-model.ts';
 import type { Session, SessionMemory } from '../runtime/session.ts';
 import type { Dtype } from '../tensor/dtype.ts';
 
@@ -13,8 +14,7 @@ import type { Dtype } from '../tensor/dtype.ts';
 export const PORT = 'compconv-webgpu';
 
 /** What can be asked of a session in a worker. */
-export const sessionMethods = ['run', 'runTimed', 'classify', 'tune', 'dispose'] as const;
-export type SessionMethod = (typeof sessionMethods)[number];
+export type SessionMethod = 'run' | 'runTimed' | 'classify' | 'features' | 'tune' | 'selfTest' | 'dispose';
 
 /** To the worker. */
 export type Request =
@@ -29,14 +29,14 @@ export type Reply =
   | { readonly call: number; readonly error: { readonly code: ErrorCode; readonly message: string } }
   | { readonly lost: number; readonly error: { readonly code: ErrorCode; readonly message: string } };
 
-/** What a session says of itself without being asked: all of it comes with the first reply, what may change with every one. */
+/** What a session says of itself without being asked, with every answer. */
 export interface SessionState {
-  readonly backend: Session['backend'];
-  readonly adapter: AdapterDescription;
-  readonly dtype: Dtype;
-  readonly dtypeFallback: string | undefined;
+  readonly backend: LoadedModel['backend'];
   readonly memory: SessionMemory;
-  readonly tuned: Session['tuned'];
+  readonly adapter?: AdapterDescription;
+  readonly dtype?: Dtype;
+  readonly dtypeFallback?: string | undefined;
+  readonly tuned?: Session['tuned'];
 }
 
 /** What never changes. */

@@ -3,8 +3,7 @@
  * touched, so that it may have messages of its own.
  */
 import { CompConvError } from '../errors.ts';
-import { loadModel, type LoadModelOptions } from '../load/load-model.ts';
-import type { Session } from '../runtime/session.ts';
+import { loadModel, type LoadedModel, type LoadModelOptions } from '../load/load-model.ts';
 import { packError, PORT, type Reply, type Request, type SessionFacts, type SessionState } from './protocol.ts';
 import { transfersOf } from './transfer.ts';
 
@@ -25,7 +24,7 @@ export function serve(options: ServeOptions = {}, scope: EventTarget = globalThi
 }
 
 function servePort(port: MessagePort, shared: ServeOptions): void {
-  const sessions = new Map<number, Session>();
+  const sessions = new Map<number, LoadedModel>();
   const cancels = new Map<number, AbortController>();
   const send = (reply: Reply, transfer: Transferable[] = []) => port.postMessage(reply, transfer);
 
@@ -64,23 +63,27 @@ function servePort(port: MessagePort, shared: ServeOptions): void {
   };
 }
 
-function stateOf({ backend, adapter, dtype, dtypeFallback, memory, tuned }: Session): SessionState {
-  return { backend, adapter, dtype, dtypeFallback, memory, tuned };
+function stateOf(session: LoadedModel): SessionState {
+  const { backend, memory } = session;
+  if (session.backend === 'wasm') return { backend, memory };
+  const { adapter, dtype, dtypeFallback, tuned } = session;
+  return { backend, memory, adapter, dtype, dtypeFallback, tuned };
 }
 
 type Hooks = { readonly signal: AbortSignal; readonly onProgress: (progress: unknown) => void };
 
-async function perform(session: Session, method: Exclude<Request, { cancel: number }>['method'], args: readonly unknown[], hooks: Hooks): Promise<unknown> {
-  const [first, second] = args as [never, object | undefined];
+async function perform(session: LoadedModel, method: Exclude<Request, { cancel: number }>['method'], args: readonly unknown[], hooks: Hooks): Promise<unknown> {
+  const [input, options] = args as [never, object | undefined];
   switch (method) {
     case 'run':
     case 'runTimed':
     case 'classify':
-      return session[method](first, { ...second, signal: hooks.signal });
-    case 'tune':
-      return session.tune({ ...(first as object), ...hooks });
+      return session[method](input, { ...options, signal: hooks.signal });
     case 'dispose':
       return session.dispose();
+    case 'tune':
+      if (session.backend === 'wasm') throw new CompConvError('invalid-argument', 'tune: there is nothing to tune, the network runs without WebGPU');
+      return session.tune({ ...options, ...hooks });
     default:
       throw new CompConvError('internal', `the worker knows no "${method}": is it of another version of compconv-webgpu than the page?`);
   }

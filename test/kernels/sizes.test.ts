@@ -2,8 +2,13 @@
 import { describe, expect, test } from 'vitest';
 import { FIRST_UNIFORM_BINDING, SAMPLER_BINDING, uniformStructs } from '../../src/kernels/kernel.ts';
 import { kernels } from '../../src/kernels/kernels.ts';
+import { packInputKernel } from '../../src/kernels/pack-input.ts';
+import { unpackOutputKernel } from '../../src/kernels/unpack-output.ts';
 
-describe.each(kernels.map((kernel) => [kernel.name, kernel] as const))('%s', (name, kernel) => {
+// Those of ops, and those around a plan.
+const all = [...kernels, packInputKernel, unpackOutputKernel];
+
+describe.each(all.map((kernel) => [kernel.name, kernel] as const))('%s', (name, kernel) => {
   const { code, bindings, written } = kernel;
   const structNames = ['Sizes', 'Stores'];
 
@@ -15,8 +20,8 @@ describe.each(kernels.map((kernel) => [kernel.name, kernel] as const))('%s', (na
       expect(struct.match(/\w+: /g)).toHaveLength(fields.length);
     });
     // One table of values serves both.
-    const all = uniformStructs(kernel).flat();
-    expect(new Set(all).size).toBe(all.length);
+    const fields = uniformStructs(kernel).flat();
+    expect(new Set(fields).size).toBe(fields.length);
   });
 
   test('storage bindings in order, the last ones written, and the uniforms', () => {

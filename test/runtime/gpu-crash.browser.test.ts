@@ -22,7 +22,7 @@ const SET_UP = `(async () => {
 test('the GPU process crashes again and again', async () => {
   const server = await startPage();
   // Without these Chromium gives up WebGPU after a few crashes.
-  const { browser, close } = await launchBrowser(['--disable-gpu-process-crash-limit', '--disable-domain-blocking-for-3d-apis']);
+  const { browser, close } = await launchBrowser({ args: ['--disable-gpu-process-crash-limit', '--disable-domain-blocking-for-3d-apis'] });
   try {
     const context = await browser.newContext();
     const page = await context.newPage();

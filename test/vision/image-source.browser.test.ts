@@ -3,6 +3,7 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Page } from 'playwright-core';
 import { launchBrowser, startPage, type TestBrowser, type TestPage } from '../support/browser.ts';
+import { prepareBench, type Bench } from './image-bench.ts';
 
 let chromium: TestBrowser | undefined;
 let site: TestPage | undefined;
@@ -13,7 +14,7 @@ beforeAll(async () => {
   site = await startPage();
   page = await chromium.browser.newPage();
   await page.goto(`${site.url}package.json`);
-  await page.evaluate(`(${preparePage})((path) => import(path))`);
+  await page.evaluate(prepareBench);
 });
 
 afterAll(async () => {
@@ -21,77 +22,7 @@ afterAll(async () => {
   await chromium?.close();
 });
 
-/** What `preparePage` leaves on the page. */
-interface Bench {
-  readonly raw: ImageData;
-  readonly canvas: HTMLCanvasElement;
-  /** The tensor of one image: 4 lanes a pixel, or the error as `code: message`. */
-  run(image: unknown, size?: number): Promise<number[] | string>;
-  png(): Promise<Blob>;
-  blobOf(base64: string, type: string): Blob;
-  img(blob: Blob): Promise<HTMLImageElement>;
-  isImageSource(value: unknown): boolean;
-}
 declare const bench: Bench;
-
-/** Travels to the page as text, so it uses nothing but what it is given and the browser's own names. */
-async function preparePage(load: (path: string) => Promise<unknown>): Promise<void> {
-  type Preprocessing = typeof import('../../src/vision/image-preprocessor.ts');
-  type Sources = typeof import('../../src/vision/image-source.ts');
-  const { ImagePreprocessor } = (await load('/src/vision/image-preprocessor.ts')) as Preprocessing;
-  const { isImageSource } = (await load('/src/vision/image-source.ts')) as Sources;
-  const adapter = await navigator.gpu.requestAdapter();
-  const device = await adapter!.requestDevice();
-  const preprocessor = await ImagePreprocessor.create(device);
-
-  const raw = new ImageData(37, 23);
-  for (let i = 0; i < raw.data.length; i++) raw.data[i] = i % 4 === 3 ? 255 : (i * 7919) % 251;
-  const canvas = document.createElement('canvas');
-  [canvas.width, canvas.height] = [raw.width, raw.height];
-  canvas.getContext('2d')!.putImageData(raw, 0, 0);
-
-  const run = async (image: ImageBitmap, size = 16): Promise<number[] | string> => {
-    const bytes = size * size * 16;
-    const target = device.createBuffer({
-      size: bytes,
-      usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
-    });
-    const readback = device.createBuffer({ size: bytes, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
-    device.queue.writeBuffer(target, 0, new Float32Array(bytes / 4).fill(NaN));
-    try {
-      const preprocess = { size, mean: [0, 0, 0], std: [1 / 255, 1 / 255, 1 / 255], color: 'rgb' as const };
-      const prepared = await preprocessor.prepare([image], preprocess, { n: 1, h: size, w: size, c: 3 }, target);
-      device.pushErrorScope('validation');
-      const encoder = device.createCommandEncoder();
-      const pass = encoder.beginComputePass();
-      prepared.record(pass);
-      pass.end();
-      encoder.copyBufferToBuffer(target, 0, readback, 0, bytes);
-      device.queue.submit([encoder.finish()]);
-      prepared.release();
-      const error = await device.popErrorScope();
-      if (error) return `validation: ${error.message}`;
-      await readback.mapAsync(GPUMapMode.READ);
-      return [...new Float32Array(readback.getMappedRange())].map((x) => Math.round(x * 1000) / 1000);
-    } catch (error) {
-      const { code, name, message } = error as { code?: string; name: string; message: string };
-      return `${code ?? name}: ${message}`;
-    } finally {
-      target.destroy();
-      readback.destroy();
-    }
-  };
-  const png = () => new Promise((resolve) => canvas.toBlob(resolve));
-  const blobOf = (base64: string, type: string) =>
-    new Blob([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))], { type });
-  const img = async (blob: Blob) => {
-    const image = new Image();
-    image.src = URL.createObjectURL(blob);
-    await image.decode();
-    return image;
-  };
-  Object.assign(globalThis, { bench: { raw, canvas, run, png, blobOf, img, isImageSource } });
-}
 
 describe('the same tensor as from the plain bytes', () => {
   let expected: number[];
@@ -122,6 +53,23 @@ describe('the same tensor as from the plain bytes', () => {
     ],
     ['<img>', async () => bench.img(await bench.png())],
     ['VideoFrame', () => new VideoFrame(bench.canvas, { timestamp: 0 })],
+    [
+      'VideoFrame, turned',
+      () => {
+        // The pixels turned back by a quarter, in a frame that is to be shown turned.
+        const { width, height, data } = bench.raw;
+        const turned = new ImageData(height, width);
+        for (let y = 0; y < width; y++) {
+          for (let x = 0; x < height; x++) {
+            const from = (x * width + (width - 1 - y)) * 4;
+            turned.data.set(data.subarray(from, from + 4), (y * height + x) * 4);
+          }
+        }
+        const canvas = new OffscreenCanvas(height, width);
+        canvas.getContext('2d')!.putImageData(turned, 0, 0);
+        return new VideoFrame(canvas, { timestamp: 0, rotation: 90 } as VideoFrameInit);
+      },
+    ],
   ];
 
   it.each(sources)('%s', async (_name, make) => {

@@ -7,9 +7,9 @@ import { IMAGENET_PREPROCESS, type Preprocess } from '../../src/models/preproces
 import type { ImageShape } from '../../src/tensor/image-shape.ts';
 import { ImagePreprocessor, type PrepareOptions } from '../../src/vision/image-preprocessor.ts';
 import type { ImageSource, RawImage } from '../../src/vision/image-source.ts';
+import { noise, plain, runPreprocessor, square } from '../support/run-preprocessor.ts';
 import { expectClose } from '../support/compare.ts';
 import { useGpu } from '../support/gpu.ts';
-import { seededRandom } from '../support/random.ts';
 import { mirror, resizeAndCrop, toChannels, type ByteImage } from '../support/resize-reference.ts';
 
 const FIXTURES = fileURLToPath(new URL('../fixtures/resize/', import.meta.url));
@@ -39,47 +39,9 @@ beforeAll(async () => {
   photo = { width: info.width, height: info.height, data };
 });
 
-/** Nothing but the resize: 0..255 becomes 0..1. */
-function plain(size: number, crop: number, color: 'rgb' | 'gray' = 'rgb'): Preprocess {
-  const channels = color === 'gray' ? 1 : 3;
-  return { size, crop, color, mean: Array(channels).fill(0), std: Array(channels).fill(1) };
-}
-
-/** Runs images into a buffer full of NaN; gives it back as it is, four lanes a pixel. */
-async function run(
-  images: readonly ImageSource[],
-  preprocess: Preprocess,
-  shape: ImageShape,
-  options?: PrepareOptions,
-): Promise<Float32Array> {
-  const { device } = gpu.engine;
-  const size = shape.n * shape.h * shape.w * 16;
-  const target = device.createBuffer({
-    size,
-    usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
-  });
-  const readback = device.createBuffer({ size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
-  device.queue.writeBuffer(target, 0, new Float32Array(size / 4).fill(NaN));
-  device.pushErrorScope('validation');
-  const prepared = await preprocessor.prepare(images, preprocess, shape, target, options);
-  const encoder = device.createCommandEncoder();
-  const pass = encoder.beginComputePass();
-  prepared.record(pass);
-  pass.end();
-  encoder.copyBufferToBuffer(target, 0, readback, 0, size);
-  device.queue.submit([encoder.finish()]);
-  prepared.release();
-  expect(await device.popErrorScope()).toBe(null);
-  await readback.mapAsync(GPUMapMode.READ);
-  const values = new Float32Array(readback.getMappedRange()).slice();
-  target.destroy();
-  readback.destroy();
-  return values;
-}
-
-function square(side: number, c: number, n = 1): ImageShape {
-  return { n, h: side, w: side, c };
-}
+/** Four lanes a pixel. */
+const run = (images: readonly ImageSource[], preprocess: Preprocess, shape: ImageShape, options?: PrepareOptions) =>
+  runPreprocessor(gpu.engine.device, preprocessor, images, preprocess, shape, options);
 
 /** Levels 0..255 without the padding lanes, which must hold 0. */
 function levelsOf(values: Float32Array, channels: number): Float64Array {
@@ -106,11 +68,6 @@ function expectLevels(values: Float32Array, expected: ByteImage): void {
   expect(max).toBeLessThan(1.001);
   const apart = levels.filter((value, i) => Math.abs(value - expected.data[i]) > 0.001).length;
   expect(apart).toBeLessThanOrEqual(Math.max(2, 0.02 * levels.length));
-}
-
-function noise(width: number, height: number, seed = 1): RawImage {
-  const random = seededRandom(seed);
-  return { width, height, data: Uint8Array.from({ length: width * height * 4 }, () => Math.floor(random() * 256)) };
 }
 
 describe("torchvision's results on a photo", () => {
@@ -245,7 +202,6 @@ describe('what cannot be used', () => {
       code: 'invalid-argument',
       message: expect.stringMatching(message),
     });
-    await gpu.engine.device.popErrorScope();
   });
 
   it('says which image of a batch, and frees the others', async () => {
