@@ -6,6 +6,7 @@
  * Pillow reads them; but turned upright by the EXIF orientation, as browsers show them. Everything after ignores alpha.
  */
 import { CompConvError } from '../errors.ts';
+import type { Size } from './preprocess.ts';
 
 /** Plain pixels, for Node or whoever has bytes. */
 export interface RawImage {
@@ -78,6 +79,11 @@ export function isVideo(source: ImageSource): source is Video {
   return isPlatformImage(source, 'HTMLVideoElement') || isPlatformImage(source, 'VideoFrame');
 }
 
+/** What a drawn image without pixels lacks. */
+export function drawnAdvice(source: DrawnImage): string {
+  return isPlatformImage(source, 'ImageBitmap') ? 'the ImageBitmap was closed: use it before' : 'give the canvas a size and draw on it first';
+}
+
 /** The caller closes it. @throws invalid-argument for what is not loaded, not decodable, or not readable for security */
 export async function decodeImage(source: CodedImage): Promise<ImageBitmap> {
   if (typeof createImageBitmap !== 'function') {
@@ -132,6 +138,12 @@ export function whyUnready(source: CodedImage): string | undefined {
     return 'the VideoFrame was closed: use it before close()';
   }
   return undefined;
+}
+
+/** @throws invalid-argument for an image without pixels; `advice` says why it may have none */
+export function checkSides({ width, height }: Size, advice = 'its width and height must be positive integers'): void {
+  const isSide = (side: number) => Number.isInteger(side) && side >= 1;
+  if (!isSide(width) || !isSide(height)) throw invalidImage(`got ${width} x ${height} pixels; ${advice}`);
 }
 
 /** @throws invalid-argument unless there are 4 bytes a pixel */

@@ -5,8 +5,10 @@
 import { CompConvError } from '../errors.ts';
 import {
   checkByteCount,
+  checkSides,
   copyError,
   decodeImage,
+  drawnAdvice,
   invalidImage,
   isDrawn,
   isPlatformImage,
@@ -90,7 +92,7 @@ async function upload(device: GPUDevice, source: Exclude<ImageSource, GPUTexture
 }
 
 async function uploadBytes(device: GPUDevice, { width, height, data }: RawImage): Promise<GPUTexture> {
-  checkSize(device, width, height, 'its width and height must be positive integers');
+  checkSize(device, { width, height });
   checkByteCount({ width, height, data });
   return fillTexture(device, { width, height }, 0, (texture) => {
     device.queue.writeTexture({ texture }, data, { bytesPerRow: width * 4 }, { width, height });
@@ -99,26 +101,19 @@ async function uploadBytes(device: GPUDevice, { width, height, data }: RawImage)
 
 async function uploadDrawn(device: GPUDevice, source: DrawnImage): Promise<GPUTexture> {
   const { width, height } = source;
-  const isBitmap = isPlatformImage(source, 'ImageBitmap');
-  checkSize(
-    device,
-    width,
-    height,
-    isBitmap ? 'the ImageBitmap was closed: use it before' : 'give the canvas a size and draw on it first',
-  );
+  checkSize(device, { width, height }, drawnAdvice(source));
   // The copy is drawn, hence the attachment.
   return fillTexture(device, { width, height }, GPUTextureUsage.RENDER_ATTACHMENT, (texture) => {
     try {
       device.queue.copyExternalImageToTexture({ source }, { texture, premultipliedAlpha: false }, { width, height });
     } catch (cause) {
-      throw copyError(cause, isBitmap ? '' : '; draw on the canvas first');
+      throw copyError(cause, isPlatformImage(source, 'ImageBitmap') ? '' : '; draw on the canvas first');
     }
   });
 }
 
-function checkSize(device: GPUDevice, width: number, height: number, empty: string): void {
-  const isSide = (side: number) => Number.isInteger(side) && side >= 1;
-  if (!isSide(width) || !isSide(height)) throw invalidImage(`got ${width} x ${height} pixels; ${empty}`);
+function checkSize(device: GPUDevice, { width, height }: Size, advice?: string): void {
+  checkSides({ width, height }, advice);
   const max = device.limits.maxTextureDimension2D;
   if (Math.max(width, height) > max) {
     throw invalidImage(
