@@ -11,7 +11,10 @@ export { networkCost, type Cost, type LayerCost, type NetworkCost } from './grap
 export { compress, type CompConvOptions } from './models/compress.ts';
 export { architectures, createNetwork, type InputSize, type NetworkOptions } from './models/network.ts';
 export type { Preprocess } from './models/preprocess.ts';
-export { readModel, seededModel, type ReadOptions, type Model, type NetworkModel } from './models/read-model.ts';
+export { readModel, seededModel, type ReadOptions, type Model, type ModelSource, type NetworkModel } from './models/read-model.ts';
+export { loadModel, type LoadedModel, type LoadModelOptions, type LoadProgress } from './load/load-model.ts';
+export type { FetchOptions } from './bytes/byte-source.ts';
+export { openModelCache, type CachedModel, type CacheWriter, type ModelCache } from './bytes/model-cache.ts';
 export { parseSafetensors, writeSafetensors, type SafetensorsFile, type WritableDtype } from './weights/safetensors.ts';
 export { seededWeights } from './weights/seeded.ts';
 export type { Weights } from './weights/weights.ts';
@@ -28,6 +31,8 @@ export {
   type TuneOptions,
 } from './runtime/session.ts';
 export type { RunResult } from './runtime/gpu-network.ts';
+export type { GpuTensor, GpuTensorInput } from './runtime/gpu-tensor.ts';
+export type { WasmSession } from './fallback/wasm-session.ts';
 export type { SessionInput } from './runtime/session-input.ts';
 export type { SignatureReport, TuningProgress, TuningReport } from './runtime/tuner.ts';
 export type { TunedSignature, TuningCache, TuningRecord } from './runtime/tuning-cache.ts';

@@ -27,7 +27,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   onnx: ['tensor', 'ops', 'graph', 'weights', 'kernels', 'scheduler'],
   fallback: ['tensor', 'graph', 'models', 'onnx', 'vision', 'runtime'],
   load: ['bytes', 'models', 'weights', 'runtime', 'fallback'],
-  worker: ['tensor', 'graph', 'vision', 'runtime', 'load'],
+  worker: ['tensor', 'graph', 'models', 'vision', 'runtime', 'load'],
   page: ['index.ts'],
 };
 const MAY_NAME_GPU_DEVICE = ['runtime', 'vision'];

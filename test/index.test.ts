@@ -11,8 +11,9 @@ test('importing the package touches no global of a browser', async () => {
   expect(touched).toEqual([]);
   expect(Object.keys(api).sort()).toEqual([
     'CompConvError', 'DEFAULT_LIMITS', 'GraphBuilder', 'Session', 'adaptiveDepth', 'architectures', 'compConvChannels', 'compress',
-    'createNetwork', 'createSession', 'defineGraph', 'graphParams', 'indexedDbTuningCache', 'readModel', 'networkCost', 'parseSafetensors', 'passNames',
-    'printPlan', 'schedule', 'schedules', 'seededModel', 'seededWeights', 'summarizePlan', 'tensor', 'withInputShape', 'writeSafetensors',
+    'createNetwork', 'createSession', 'defineGraph', 'graphParams', 'indexedDbTuningCache', 'loadModel', 'networkCost', 'openModelCache',
+    'parseSafetensors', 'passNames', 'printPlan', 'readModel', 'schedule', 'schedules', 'seededModel', 'seededWeights', 'summarizePlan',
+    'tensor', 'withInputShape', 'writeSafetensors',
   ]);
 });
 

@@ -7,6 +7,8 @@ export interface Bench {
   readonly canvas: HTMLCanvasElement;
   /** The tensor of one image: 4 lanes a pixel, or the error as `code: message`. `importsVideo`: see `PreprocessorOptions`. */
   run(image: unknown, size?: number, importsVideo?: boolean): Promise<number[] | string>;
+  /** Width, height and bytes by `toRawImage`, or the error. */
+  toRaw(image: unknown): Promise<number[] | string>;
   png(): Promise<Blob>;
   blobOf(base64: string, type: string): Blob;
   img(blob: Blob): Promise<HTMLImageElement>;
@@ -22,6 +24,7 @@ async function preparePage(load: (path: string) => Promise<unknown>): Promise<vo
   type Sources = typeof import('../../src/vision/image-source.ts');
   const { ImagePreprocessor } = (await load('/src/vision/image-preprocessor.ts')) as Preprocessing;
   const { isImageSource } = (await load('/src/vision/image-source.ts')) as Sources;
+  const { toRawImage } = (await load('/src/vision/raw-image.ts')) as typeof import('../../src/vision/raw-image.ts');
   const { mayImportVideo } = (await load('/src/vision/video-import.ts')) as typeof import('../../src/vision/video-import.ts');
   const adapter = await navigator.gpu.requestAdapter();
   const device = await adapter!.requestDevice();
@@ -70,6 +73,15 @@ async function preparePage(load: (path: string) => Promise<unknown>): Promise<vo
       readback.destroy();
     }
   };
+  const toRaw = async (image: ImageBitmap): Promise<number[] | string> => {
+    try {
+      const { width, height, data } = await toRawImage(image);
+      return [width, height, ...data];
+    } catch (error) {
+      const { code, name, message } = error as { code?: string; name: string; message: string };
+      return `${code ?? name}: ${message}`;
+    }
+  };
   const png = () => new Promise((resolve) => canvas.toBlob(resolve));
   const blobOf = (base64: string, type: string) =>
     new Blob([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))], { type });
@@ -79,7 +91,7 @@ async function preparePage(load: (path: string) => Promise<unknown>): Promise<vo
     await image.decode();
     return image;
   };
-  Object.assign(globalThis, { bench: { device, preprocessorFor, createPreprocessor: ImagePreprocessor.create, mayImportVideo, raw, canvas, run, png, blobOf, img, isImageSource } });
+  Object.assign(globalThis, { bench: { device, preprocessorFor, toRaw, createPreprocessor: ImagePreprocessor.create, mayImportVideo, raw, canvas, run, png, blobOf, img, isImageSource } });
 }
 
 /** To evaluate in a page of the repository's root. */

@@ -78,6 +78,13 @@ describe('the same tensor as from the plain bytes', () => {
     );
     expect(actual).toEqual([true, expected]);
   });
+
+  it.each(sources)('%s, as pixels without a GPU', async (_name, make) => {
+    const [actual, pixels] = (await page.evaluate(
+      `(async () => [await bench.toRaw(await (${make})()), [bench.raw.width, bench.raw.height, ...bench.raw.data]])()`,
+    )) as number[][];
+    expect(actual).toEqual(pixels);
+  });
 });
 
 it('plays a <video>', async () => {
@@ -219,5 +226,18 @@ describe('readable errors', () => {
 
   it.each(cases)('%s', async (_name, make, message) => {
     expect(await page.evaluate(`(async () => bench.run(await (${make})()))()`)).toMatch(message);
+  });
+
+  // A canvas without a context is transparent, and how large one may be is another matter there.
+  it.each(cases.filter(([name]) => !/without a context|too large/.test(name)))('%s, without a GPU', async (_name, make, message) => {
+    expect(await page.evaluate(`(async () => bench.toRaw(await (${make})()))()`)).toMatch(message);
+  });
+
+  it('a GPUTexture, without a GPU', async () => {
+    const message = await page.evaluate(() => {
+      const texture = bench.device.createTexture({ size: [1], format: 'rgba8unorm', usage: GPUTextureUsage.TEXTURE_BINDING });
+      return bench.toRaw(texture);
+    });
+    expect(message).toBe('invalid-argument: image: a GPUTexture needs a session on WebGPU: give its pixels as { width, height, data }');
   });
 });

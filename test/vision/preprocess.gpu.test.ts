@@ -1,7 +1,4 @@
 /** Images through the GPU's preprocessing, against torchvision's own results and, on odd shapes, Pillow's rules. */
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import sharp from 'sharp';
 import { beforeAll, describe, expect, it, test } from 'vitest';
 import { IMAGENET_PREPROCESS, type Preprocess } from '../../src/models/preprocess.ts';
 import type { ImageShape } from '../../src/tensor/image-shape.ts';
@@ -10,21 +7,8 @@ import type { ImageSource, RawImage } from '../../src/vision/image-source.ts';
 import { noise, plain, runPreprocessor, square } from '../support/run-preprocessor.ts';
 import { expectClose } from '../support/compare.ts';
 import { useGpu } from '../support/gpu.ts';
+import { awkwardResizes, readPhoto, readResized, resizeCases } from '../support/resize-fixtures.ts';
 import { mirror, resizeAndCrop, toChannels, type ByteImage } from '../support/resize-reference.ts';
-
-const FIXTURES = fileURLToPath(new URL('../fixtures/resize/', import.meta.url));
-
-interface Case {
-  readonly file: string;
-  readonly resize: number;
-  readonly crop: number;
-  readonly color: 'rgb' | 'gray';
-}
-
-const { source, cases } = JSON.parse(readFileSync(`${FIXTURES}cases.json`, 'utf8')) as {
-  source: string;
-  cases: Case[];
-};
 
 const gpu = useGpu();
 let preprocessor: ImagePreprocessor;
@@ -32,11 +16,7 @@ let photo: RawImage;
 
 beforeAll(async () => {
   preprocessor = await ImagePreprocessor.create(gpu.engine.device);
-  const { data, info } = await sharp(FIXTURES + source)
-    .ensureAlpha()
-    .raw()
-    .toBuffer({ resolveWithObject: true });
-  photo = { width: info.width, height: info.height, data };
+  photo = await readPhoto();
 });
 
 /** Four lanes a pixel. */
@@ -71,11 +51,9 @@ function expectLevels(values: Float32Array, expected: ByteImage): void {
 }
 
 describe("torchvision's results on a photo", () => {
-  test.each(cases)('$file', async ({ file, resize, crop, color }) => {
-    const expected = await sharp(FIXTURES + file)
-      .toColourspace(color === 'gray' ? 'b-w' : 'srgb')
-      .raw()
-      .toBuffer();
+  test.each(resizeCases)('$file', async (example) => {
+    const { file, resize, crop, color } = example;
+    const expected = await readResized(example);
     const channels = color === 'gray' ? 1 : 3;
     const levels = levelsOf(await run([photo], plain(resize, crop, color), square(crop, channels)), channels);
     const { mean, max } = compare(levels, expected);
@@ -98,19 +76,7 @@ describe("torchvision's results on a photo", () => {
 });
 
 describe('other shapes, as Pillow would', () => {
-  const shapes: [name: string, image: RawImage, size: number, h: number, w: number][] = [
-    ['one pixel, enlarged', noise(1, 1), 9, 7, 7],
-    ['one pixel in the middle of black', noise(1, 1), 1, 4, 4],
-    ['a crop larger than the image', noise(6, 5), 5, 12, 12],
-    ['a crop larger in one direction', noise(40, 9), 9, 20, 20],
-    ['enlarged by a prime', noise(11, 13), 37, 31, 31],
-    ['reduced, wide', noise(97, 31), 8, 7, 7],
-    ['reduced, tall', noise(31, 97), 8, 7, 7],
-    ['not resized', noise(23, 17), 17, 11, 11],
-    ['reduced to one pixel', noise(64, 48), 1, 1, 1],
-    ['one column', noise(1, 50), 5, 5, 5],
-  ];
-  it.each(shapes)('%s', async (_name, image, size, h, w) => {
+  it.each(awkwardResizes)('%s', async (_name, image, size, h, w) => {
     for (const color of ['rgb', 'gray'] as const) {
       const shape = { n: 1, h, w, c: color === 'gray' ? 1 : 3 };
       const preprocess = plain(size, Math.min(h, w), color);

@@ -1,7 +1,4 @@
 /** The coordinates of the preprocessing, and that the CPU resampler which checks the GPU is torchvision's. */
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import sharp from 'sharp';
 import { vec2d } from 'wgpu-matrix';
 import { describe, expect, it, test } from 'vitest';
 import { IMAGENET_PREPROCESS } from '../../src/models/preprocess.ts';
@@ -14,16 +11,8 @@ import {
   targetToSource,
   type Mapping,
 } from '../../src/vision/preprocess.ts';
+import { readPhoto, readResized, resizeCases } from '../support/resize-fixtures.ts';
 import { mirror, resizeAndCrop, toChannels } from '../support/resize-reference.ts';
-
-const FIXTURES = fileURLToPath(new URL('../fixtures/resize/', import.meta.url));
-
-interface Case {
-  readonly file: string;
-  readonly resize: number;
-  readonly crop: number;
-  readonly color: 'rgb' | 'gray';
-}
 
 describe('resizedSize', () => {
   it.each([
@@ -118,21 +107,9 @@ describe('rowRange', () => {
 });
 
 describe('the CPU resampler', () => {
-  const { source, cases } = JSON.parse(readFileSync(`${FIXTURES}cases.json`, 'utf8')) as {
-    source: string;
-    cases: Case[];
-  };
-
-  test.each(cases)('is torchvision, bit for bit: $file', async ({ file, resize, crop, color }) => {
-    const { data, info } = await sharp(FIXTURES + source)
-      .ensureAlpha()
-      .raw()
-      .toBuffer({ resolveWithObject: true });
-    const photo = { width: info.width, height: info.height, data };
-    const expected = await sharp(FIXTURES + file)
-      .toColourspace(color === 'gray' ? 'b-w' : 'srgb')
-      .raw()
-      .toBuffer();
+  test.each(resizeCases)('is torchvision, bit for bit: $file', async (example) => {
+    const { resize, crop, color } = example;
+    const [photo, expected] = [await readPhoto(), await readResized(example)];
     const actual = resizeAndCrop(toChannels(photo, color), resize, crop);
     expect(actual.data.length).toBe(expected.length);
     expect(Buffer.compare(actual.data, expected)).toBe(0);
