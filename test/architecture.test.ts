@@ -24,6 +24,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   vision: ['tensor', 'ops', 'modules', 'graph', 'models', 'weights', 'kernels', 'scheduler'],
   runtime: ['tensor', 'ops', 'modules', 'graph', 'models', 'weights', 'kernels', 'scheduler', 'vision'],
   onnx: ['tensor', 'ops', 'graph', 'weights', 'kernels', 'scheduler'],
+  node: ['vision'],
   page: ['index.ts'],
 };
 const MAY_NAME_GPU_DEVICE = ['runtime', 'vision'];
