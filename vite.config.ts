@@ -1,14 +1,21 @@
 /**
- * Vite and Vitest. `vite` serves and builds the pages (`dist/page`), `vite build --mode lib` builds the library
- * (`dist/index.mjs`), `vite build --mode onnx` its ONNX export (`dist/onnx.mjs`), `vite build --mode cli` the command line
- * (`dist/cli.mjs`), each into one file, and the tests fall into three projects by what they need.
+ * Vite and Vitest. `vite` serves and builds the pages (`dist/page`), `vite build --mode lib` builds the library (a file for each
+ * of its entries, and `dist/chunks/` of what they share), `vite build --mode cli` the command line (`dist/cli.mjs`, one file), and
+ * the tests fall into three projects by what they need.
  */
 
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
 import { defaultClientConditions } from 'vite';
 import { defineConfig } from 'vitest/config';
+
+/** The package's entries, `dist/<name>.mjs`; package.json's `exports` and tsconfig.types.json name them too. */
+const LIBRARY_ENTRIES = {
+  index: 'src/index.ts',
+  onnx: 'src/onnx/export.ts',
+  worker: 'src/worker/worker.ts',
+  node: 'src/node/node.ts',
+};
 
 const GPU_TESTS = 'test/**/*.gpu.test.ts';
 const BROWSER_TESTS = 'test/**/*.browser.test.ts';
@@ -32,7 +39,7 @@ export default defineConfig(({ mode }) => ({
   preview: { headers: ISOLATION },
   ...(mode === 'cli' ? { ssr: { noExternal: true, external: ['webgpu', 'sharp', 'playwright-core'] } } : {}),
   plugins: [shadersWithoutComments()],
-  build: mode === 'cli' ? cliBuild() : mode === 'lib' ? libraryBuild() : mode === 'onnx' ? onnxBuild() : pageBuild(),
+  build: mode === 'cli' ? cliBuild() : mode === 'lib' ? libraryBuild() : pageBuild(),
   test: {
     projects: [
       {
@@ -77,27 +84,26 @@ function pageBuild() {
   };
 }
 
+/**
+ * Relative imports between the files, so that they also run as they are, without a bundler. Minified for those; the notes on pure
+ * calls stay for bundlers, which leave out what an app does not use.
+ */
 function libraryBuild() {
   return {
     target: 'es2022',
-    lib: { entry: 'src/index.ts', formats: ['es' as const], fileName: () => 'index.mjs' },
+    lib: { entry: LIBRARY_ENTRIES, formats: ['es' as const], fileName: (_format: string, name: string) => `${name}.mjs` },
     outDir: 'dist',
+    // The page and the command line lie in there too.
     emptyOutDir: false,
     copyPublicDir: false,
-    rolldownOptions: { external: ['wgpu-matrix'] },
-  };
-}
-
-/**
- * A build of its own, so that `index.mjs` stays one file without anything of this. It brings its own copy of the little that
- * it needs of the engine, but for the errors: those are `index.mjs`'s, so that `instanceof CompConvError` holds for both files.
- */
-function onnxBuild() {
-  const errors = fileURLToPath(new URL('src/errors.ts', import.meta.url));
-  return {
-    ...libraryBuild(),
-    lib: { entry: 'src/onnx/export.ts', formats: ['es' as const], fileName: () => 'onnx.mjs' },
-    rolldownOptions: { external: [errors], output: { paths: { [errors]: './index.mjs' } } },
+    rolldownOptions: {
+      external: ['wgpu-matrix', 'webgpu', 'sharp', /^onnxruntime-web/, /^node:/],
+      output: {
+        chunkFileNames: 'chunks/[name].mjs',
+        minify: { compress: true, mangle: true, codegen: { removeWhitespace: true } },
+        comments: { annotation: true, legal: false, jsdoc: false },
+      },
+    },
   };
 }
 

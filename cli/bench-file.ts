@@ -5,7 +5,8 @@ import { dirname, join } from 'node:path';
 import { reportName } from '../bench/report/name.ts';
 import type { BenchReport } from '../bench/report.ts';
 import { CompConvError } from '../src/errors.ts';
-import { readBytes, writeBytes } from './files.ts';
+import { readBytes } from '../src/node/files.ts';
+import { writeBytes } from './files.ts';
 
 /** Makes a folder that ends in a slash; fails now, not after minutes of measuring, if `path` cannot be written. @throws io */
 export async function prepareOut(path: string): Promise<void> {

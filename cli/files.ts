@@ -1,27 +1,19 @@
 /** Files of the command line: read and written as a whole, with errors that name the file. */
 
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { CompConvError } from '../src/errors.ts';
+import { failureReason, readBytes } from '../src/node/files.ts';
 import { parseSafetensors, writeSafetensors } from '../src/weights/safetensors.ts';
 import { formatShape, type Tensor } from '../src/tensor/tensor.ts';
 import { gunzip, parseIdx, type IdxArray } from '../src/vision/idx.ts';
 import { naming } from './failure.ts';
 
 /** @throws io */
-export async function readBytes(path: string): Promise<Uint8Array> {
-  try {
-    return await readFile(path);
-  } catch (cause) {
-    throw new CompConvError('io', `${path}: cannot be read: ${reason(cause)}`, { cause });
-  }
-}
-
-/** @throws io */
 export async function writeBytes(path: string, bytes: Uint8Array): Promise<void> {
   try {
     await writeFile(path, bytes);
   } catch (cause) {
-    throw new CompConvError('io', `${path}: cannot be written: ${reason(cause)}`, { cause });
+    throw new CompConvError('io', `${path}: cannot be written: ${failureReason(cause)}`, { cause });
   }
 }
 
@@ -92,16 +84,4 @@ export async function readDepths(path: string): Promise<Record<string, number>> 
     }
     return depths as Record<string, number>;
   });
-}
-
-/** Why a file cannot be read or written, for people. */
-export function reason(cause: unknown): string {
-  const { code, message } = cause as NodeJS.ErrnoException;
-  const known: Record<string, string> = {
-    ENOENT: 'there is no such file or folder',
-    EISDIR: 'it is a folder',
-    ENOTDIR: 'a part of the path is no folder',
-    EACCES: 'permission denied',
-  };
-  return known[code ?? ''] ?? message;
 }

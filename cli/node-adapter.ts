@@ -4,6 +4,7 @@
  */
 
 import { CompConvError } from '../src/errors.ts';
+import { openGpu } from '../src/node/gpu.ts';
 import { describeAdapter, isSoftwareAdapter } from '../src/runtime/adapter-info.ts';
 import { userDriverChoice, vulkanDrivers } from './vulkan-driver.ts';
 
@@ -23,12 +24,9 @@ export interface NodeGpu {
 }
 
 /**
- * Every GPU object made, for the life of the process: Node crashes when Dawn's object is collected while something
- * still uses it. So there is nothing to close either; devices are destroyed by their owners.
+ * The GPU objects in use, by their flags: calls with the same flags share one. There is nothing to close: `openGpu` keeps its
+ * objects, devices are destroyed by their owners.
  */
-const kept: GPU[] = [];
-
-/** The GPU objects in use, by their flags: calls with the same flags share one. */
 const shared = new Map<string, GPU>();
 
 /** Calls run one after another, since each changes the environment for a moment. */
@@ -47,19 +45,12 @@ async function open(flags: string[]): Promise<NodeGpu> {
   const fresh = await known?.requestAdapter({ powerPreference: 'high-performance' });
   if (known && fresh) return describeGpu(known, fresh, flags);
 
-  const { create, globals } = await importDawn();
-  for (const [name, value] of Object.entries(globals)) {
-    // Names of the DOM that Node has itself, such as Event, stay Node's.
-    if (!(name in globalThis)) Object.assign(globalThis, { [name]: value });
-  }
-
   const tried: string[] = [];
   for await (const driver of vulkanDrivers()) {
     // Dawn asks the drivers once for each GPU object, at its first request. Put back, so that no child inherits it.
     const restore = setEnvironment(driver.env);
     try {
-      const gpu = create(flags);
-      kept.push(gpu);
+      const gpu = await openGpu({ flags });
       const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
       if (adapter) {
         shared.set(key, gpu);
@@ -71,19 +62,6 @@ async function open(flags: string[]): Promise<NodeGpu> {
     tried.push(driver.name);
   }
   throw new CompConvError('webgpu-unavailable', adviceWithoutAdapter(tried));
-}
-
-async function importDawn(): Promise<typeof import('webgpu')> {
-  try {
-    return await import('webgpu');
-  } catch (error) {
-    const reason = error instanceof Error ? error.message.split('\n')[0] : String(error);
-    throw new CompConvError(
-      'webgpu-unavailable',
-      `cannot load the npm package "webgpu" (WebGPU for Node): ${reason}. Install it with: npm install webgpu`,
-      { cause: error },
-    );
-  }
 }
 
 function setEnvironment(env: Record<string, string>): () => void {

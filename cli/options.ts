@@ -13,7 +13,8 @@ import { dtypes, type Dtype } from '../src/tensor/dtype.ts';
 import { passNames, type PassName, type ScheduleOptions } from '../src/scheduler/schedule.ts';
 import type { TuningCache } from '../src/runtime/tuning-cache.ts';
 import { naming, oneLine } from './failure.ts';
-import { readBytes, readDepths } from './files.ts';
+import { readBytes } from '../src/node/files.ts';
+import { readDepths } from './files.ts';
 import { defaultTuningPath, fileTuningCache } from './tuning-file.ts';
 
 /** Which network, as given: all of it may come from a file's metadata instead. */

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { CompConvError } from '../src/errors.ts';
 import type { Session } from '../src/runtime/session.ts';
 import { parseTuningRecord, type TuningCache, type TuningRecord } from '../src/runtime/tuning-cache.ts';
-import { reason } from './files.ts';
+import { failureReason } from '../src/node/files.ts';
 
 const VERSION = 1;
 /** Each new driver or version of the kernels begins another record; the oldest go. */
@@ -36,7 +36,7 @@ export function fileTuningCache(path: string, onWarning: (message: string) => vo
       text = await readFile(path, 'utf8');
     } catch (cause) {
       if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return new Map();
-      throw new CompConvError('io', `${path}: cannot be read: ${reason(cause)}`, { cause });
+      throw new CompConvError('io', `${path}: cannot be read: ${failureReason(cause)}`, { cause });
     }
     const records = parse(text);
     if (!records && !warned) {
@@ -78,7 +78,7 @@ async function replaceFile(path: string, text: string): Promise<void> {
     await rename(temporary, path);
   } catch (cause) {
     await rm(temporary, { force: true }).catch(() => {});
-    throw new CompConvError('io', `${path}: cannot be written: ${reason(cause)}`, { cause });
+    throw new CompConvError('io', `${path}: cannot be written: ${failureReason(cause)}`, { cause });
   }
 }
 

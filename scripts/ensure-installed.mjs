@@ -46,7 +46,7 @@ function whatIsMissing() {
 }
 
 /** The npm that started this script, else the one on the PATH. */
-function npmCommand(...args) {
+export function npmCommand(...args) {
   const npm = process.env.npm_execpath;
   if (npm && basename(npm).startsWith('npm') && existsSync(npm)) {
     return { command: process.execPath, args: [npm, ...args], shell: false };

@@ -28,6 +28,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   fallback: ['tensor', 'graph', 'models', 'onnx', 'vision', 'runtime'],
   load: ['bytes', 'models', 'weights', 'runtime', 'fallback'],
   worker: ['tensor', 'graph', 'models', 'vision', 'runtime', 'load'],
+  node: ['vision'],
   page: ['index.ts'],
 };
 const MAY_NAME_GPU_DEVICE = ['runtime', 'vision'];

@@ -12,7 +12,7 @@ import { formatShape, type Tensor } from '../../src/tensor/tensor.ts';
 import { topK, type Classification } from '../../src/vision/top-k.ts';
 import { printable } from '../failure.ts';
 import { readInput, writeLogits } from '../files.ts';
-import { readImage } from '../images.ts';
+import { decodeImage } from '../../src/node/images.ts';
 import {
   addJsonOption,
   addNetworkOptions,
@@ -80,7 +80,7 @@ async function run(images: readonly string[], flags: RunFlags, signal: AbortSign
   const network = await modelOf('run', flags);
   const tensor = flags.input === undefined ? undefined : await readInput(flags.input);
   // Before the GPU is opened: what cannot be read is known at once.
-  const first = images.length > 0 ? await readImage(images[0]) : undefined;
+  const first = images.length > 0 ? await decodeImage(images[0]) : undefined;
   const model = sizedFor(network, flags.input, tensor);
   const progress = new ProgressLine();
   const { gpu } = await openNodeGpu();
@@ -110,7 +110,7 @@ async function run(images: readonly string[], flags: RunFlags, signal: AbortSign
     for (const [index, path] of images.entries()) {
       throwIfAborted(signal);
       progress.update(`image ${index + 1} of ${images.length}`);
-      latencyMs += keep(await session.runTimed(first && index === 0 ? first : await readImage(path)), () => path);
+      latencyMs += keep(await session.runTimed(first && index === 0 ? first : await decodeImage(path)), () => path);
     }
     progress.clear();
     if (flags.output !== undefined) await writeLogits(flags.output, stack(logits));

@@ -1,0 +1,80 @@
+/**
+ * The public types of the package's entries, read from their declarations by API Extractor, which brings a TypeScript of its own:
+ * as reports, which change when the API does, and as models with the docstrings, for the reference.
+ */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Extractor, ExtractorConfig } from '@microsoft/api-extractor';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+/**
+ * The entries of a built package, each with its declarations.
+ * @param {string} folder where its package.json is
+ * @returns {{ name: string, stem: string, types: string }[]} `compconv-webgpu/onnx`, `onnx`, the path of its `.d.ts`
+ */
+export function entriesOf(folder) {
+  const { name, exports } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+  return Object.entries(exports).flatMap(([path, { types }]) =>
+    types ? [{ name: name + path.slice(1), stem: path === '.' ? 'index' : path.slice(2), types: join(folder, types) }] : [],
+  );
+}
+
+/**
+ * Reads one entry.
+ * @param {string} folder where the package's package.json is
+ * @param {string} types the entry's declarations
+ * @param {string} [modelPath] where to write the model, `.api.json`
+ * @returns {string} the report: declarations without docstrings, in the order of their names
+ */
+export function extractApi(folder, types, modelPath) {
+  // Reports are only written inside a folder that is there.
+  const temporary = mkdtempSync(join(tmpdir(), 'compconv-api-'));
+  try {
+    mkdirSync(join(temporary, 'report'));
+    const configuration = {
+      projectFolder: folder,
+      mainEntryPointFilePath: types,
+      compiler: {
+        overrideTsconfig: {
+          compilerOptions: {
+            target: 'es2022',
+            module: 'esnext',
+            moduleResolution: 'bundler',
+            lib: ['es2023', 'dom', 'dom.iterable', 'esnext.disposable'],
+            typeRoots: [join(root, 'node_modules')],
+            types: ['@webgpu/types', '@types/node'],
+            skipLibCheck: true,
+          },
+          files: [types],
+        },
+      },
+      apiReport: {
+        enabled: true,
+        reportFolder: join(temporary, 'report'),
+        reportTempFolder: temporary,
+        reportFileName: 'entry.api.md',
+        includeForgottenExports: true,
+      },
+      docModel: modelPath ? { enabled: true, apiJsonFilePath: modelPath } : { enabled: false },
+      dtsRollup: { enabled: false },
+      tsdocMetadata: { enabled: false },
+      newlineKind: 'lf',
+      // Docstrings are not all TSDoc, and everything exported is public.
+      messages: Object.fromEntries(
+        ['compilerMessageReporting', 'extractorMessageReporting', 'tsdocMessageReporting'].map((kind) => [kind, { default: { logLevel: 'none' } }]),
+      ),
+    };
+    const prepared = ExtractorConfig.prepare({
+      configObject: configuration,
+      configObjectFullPath: undefined,
+      packageJsonFullPath: join(folder, 'package.json'),
+    });
+    Extractor.invoke(prepared, { localBuild: true, messageCallback: (message) => (message.handled = true) });
+    return readFileSync(join(temporary, 'entry.api.md'), 'utf8');
+  } finally {
+    rmSync(temporary, { recursive: true, force: true });
+  }
+}
