@@ -28,6 +28,7 @@ export {
   type TuneOptions,
 } from './runtime/session.ts';
 export type { SessionInput } from './runtime/session-input.ts';
+export type { GpuTensor, GpuTensorInput } from './runtime/gpu-tensor.ts';
 export type { SignatureReport, TuningProgress, TuningReport } from './runtime/tuner.ts';
 export type { TunedSignature, TuningCache, TuningRecord } from './runtime/tuning-cache.ts';
 export { indexedDbTuningCache } from './runtime/indexed-db-cache.ts';
