@@ -126,6 +126,17 @@ describe('architecture', () => {
   it('has no broken rule', () => {
     expect(problemsIn(sources)).toEqual([]);
   });
+
+  it('keeps what only a fallback without a GPU needs out of the engine', () => {
+    const reached = new Set<string>(['index.ts']);
+    // Sets go on with what is added on the way. What is imported dynamically is another file.
+    for (const path of reached) {
+      const code = (sources.get(path) ?? '').replace(/\bimport\s*\(/g, '');
+      for (const target of localImports(path, importsOf(code))) reached.add(target);
+    }
+    expect(reached).toContain('vision/preprocess.ts');
+    expect([...reached].filter((path) => ['vision/cpu-preprocess.ts', 'vision/raw-image.ts'].includes(path))).toEqual([]);
+  });
 });
 
 describe('the rules can be broken', () => {

@@ -1,0 +1,40 @@
+/** What a session takes, told apart, and its shape. */
+import { expect, it, test } from 'vitest';
+import { createNetwork } from '../../src/models/network.ts';
+import { imagesOf, isGpuTensor, isTensor, shapeOfInput, type SessionInput } from '../../src/runtime/session-input.ts';
+
+const graph = createNetwork({ arch: 'resnet_small14' });
+const STORAGE = 0x80;
+Object.assign(globalThis, { GPUBufferUsage: { STORAGE } });
+const buffer = { size: 4096, usage: STORAGE, mapState: 'unmapped' } as GPUBuffer;
+const image = { width: 1, height: 1, data: new Uint8Array(4) };
+const onHost = { shape: [1, 1, 4, 5], data: new Float32Array(20) };
+const onGpu = { shape: [2, 1, 6, 7], buffer };
+
+test.each([
+  [onHost, true, false],
+  [onGpu, false, true],
+  [image, false, false],
+  [[image], false, false],
+] as [SessionInput, boolean, boolean][])('%o', (input, host, gpu) => {
+  expect([isTensor(input), isGpuTensor(input)]).toEqual([host, gpu]);
+});
+
+it('has the shape of the tensor, or the graph\'s for images', () => {
+  expect(shapeOfInput(graph, onHost)).toEqual({ n: 1, h: 4, w: 5, c: 1 });
+  expect(shapeOfInput(graph, onGpu)).toEqual({ n: 2, h: 6, w: 7, c: 1 });
+  expect(shapeOfInput(graph, { ...onGpu, layout: 'nhwc' })).toEqual({ n: 2, h: 6, w: 7, c: 1 });
+  expect(shapeOfInput(graph, [image, image])).toEqual({ n: 2, h: 28, w: 28, c: 1 });
+});
+
+test.each([
+  ['other channels', { ...onGpu, shape: [1, 3, 4, 4] }, /the input must be \[N, 1, H, W\] with N >= 1, got \[1, 3, 4, 4\]/],
+  ['another rank', { ...onGpu, shape: [1, 1, 4] }, /got \[1, 1, 4\]/],
+  ['too small a buffer', { ...onGpu, shape: [2, 1, 28, 28] }, /is 6272 bytes of float32, from 0 on; the buffer has 4096/],
+  ['text', 'photo.jpg', /expected a tensor \{ shape, data \} or \{ shape, buffer \}, or images .*GPUTexture.*got \[object String\]/],
+  ['nothing', [], /an empty list of images/],
+])('rejects %s', (_name, input, message) => {
+  expect(() => shapeOfInput(graph, input as SessionInput)).toThrow(message);
+});
+
+it('gives images as a list', () => expect(imagesOf(image)).toEqual([image]));
