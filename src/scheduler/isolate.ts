@@ -21,7 +21,7 @@ export function distinctForms({ forms }: Plan): readonly Form[] {
 export interface Excerpt extends Plan {
   /** Values that it reads and does not write. */
   readonly inputs: readonly string[];
-  /** Values that it writes and others read. */
+  /** Values that it writes and others read, whoever wants the kept ones included. */
   readonly results: readonly string[];
 }
 
@@ -37,7 +37,8 @@ export function excerpt(plan: Plan, dispatches: readonly Dispatch[]): Excerpt {
   const written = new Set(dispatches.flatMap((dispatch) => valuesOf(dispatch).written));
   const inputs = [...new Set(dispatches.flatMap((dispatch) => valuesOf(dispatch).read))].filter((value) => !written.has(value));
   const readElsewhere = new Set(plan.dispatches.flatMap((dispatch) => (dispatches.includes(dispatch) ? [] : valuesOf(dispatch).read)));
-  const results = [...written].filter((value) => value === plan.output || readElsewhere.has(value));
+  const wanted = new Set([plan.output, ...plan.kept.values(), ...readElsewhere]);
+  const results = [...written].filter((value) => wanted.has(value));
   const used = [...inputs, ...written];
   const keys = new Set(dispatches.flatMap(({ buffers }) => buffers.flatMap((ref) => ('constant' in ref ? [ref.constant] : []))));
   const bufferBytes = used.map((value) => valueBytes(plan.values.get(value)!, plan.dtype));

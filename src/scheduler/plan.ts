@@ -27,6 +27,8 @@ export interface Plan {
   readonly dtype: Dtype;
   readonly input: string;
   readonly output: string;
+  /** By tap, the value that is there too at the end, complete: the tap's node names it. It may lie in another order: see its layout. */
+  readonly kept: ReadonlyMap<string, string>;
   /** Every value that has a buffer. Input and output lie in the graph's own order. */
   readonly values: ReadonlyMap<string, PlannedValue>;
   readonly dispatches: readonly Dispatch[];
@@ -74,6 +76,7 @@ export function printPlan(plan: Plan): string {
   const { dispatches, memory } = plan;
   const summary = summarizePlan(plan);
   const value = (name: string) => `${name}@${memory.bufferOf.get(name)}`;
+  const kept = [...plan.kept].map(([tap, name]) => `${tap === name ? '' : `${tap} = `}${value(name)}`);
   const rows = dispatches.map((dispatch, index) => {
     const { read, written } = valuesOf(dispatch);
     const finish = [
@@ -95,7 +98,7 @@ export function printPlan(plan: Plan): string {
   });
   return [
     `${plan.name}, schedule ${plan.schedule}${plan.dtype === 'f32' ? '' : `, ${plan.dtype}`}: ${formatImageShape(plan.values.get(plan.input)!.shape)} -> ${formatImageShape(plan.values.get(plan.output)!.shape)}`,
-    `input ${value(plan.input)}, output ${value(plan.output)}; value@buffer`,
+    `input ${value(plan.input)}, output ${value(plan.output)}${kept.length > 0 ? `, kept ${kept.join(', ')}` : ''}; value@buffer`,
     ...alignColumns(rows),
     `${summary.dispatches} dispatches, ${summary.pipelines} pipelines, ${summary.macs} MACs`,
     `activations ${summary.activationBytes} bytes in ${memory.bufferBytes.length} buffers (lower bound ${memory.lowerBoundBytes}), ` +

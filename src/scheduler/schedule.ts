@@ -5,6 +5,7 @@
 import { CompConvError, invariant } from '../errors.ts';
 import type { Dtype } from '../tensor/dtype.ts';
 import type { Graph } from '../graph/graph.ts';
+import { resolveTap } from '../graph/taps.ts';
 import type { Constant } from '../kernels/constants.ts';
 import type { Dispatch, KernelLimits } from '../kernels/kernel.ts';
 import { lower } from '../kernels/kernels.ts';
@@ -63,15 +64,21 @@ export interface ScheduleOptions {
   readonly forcedPasses?: readonly PassName[];
   /** Kernels and forms to take instead of the predicted ones, by signature: what tuning measured. */
   readonly choices?: ReadonlyMap<string, string>;
+  /**
+   * Taps: values that must be in memory at the end besides the output, complete, by the names of nodes or of what they are parts of:
+   * see `resolveTap`. Nothing is fused with a tapped value's readers. `Plan.kept` says which values they are.
+   */
+  readonly keep?: readonly string[];
   /** Called with the program before the first pass, named `fuse-epilogues`, and after each one. */
   readonly onPass?: (name: string, program: Program) => void;
 }
 
 /** Makes the plan of a graph for an adapter's limits. @throws limit-exceeded naming what does not fit; invalid-graph, invalid-argument. */
 export function schedule(graph: Graph, limits: ScheduleLimits = DEFAULT_LIMITS, options: ScheduleOptions = {}): Plan {
-  const { schedule: name = 'optimized', dtype = 'f32' } = options;
+  const { schedule: name = 'optimized', dtype = 'f32', keep = [] } = options;
+  const kept = new Map(keep.map((tap) => [tap, resolveTap(graph, tap)]));
   const forms: Form[] = [];
-  const program = optimize(fuseEpilogues(expandModules(graph)), limits, options, forms);
+  const program = optimize(fuseEpilogues(expandModules(graph), [...new Set(kept.values())]), limits, options, forms);
   if (program.ops.length === 0) throw new CompConvError('invalid-graph', `${graph.name}: there is nothing to run but the input`);
   const around = surroundings(program, { limits, dtype, ...(options.choices && { choices: options.choices }) });
   const dispatches: Dispatch[] = [];
@@ -98,11 +105,12 @@ export function schedule(graph: Graph, limits: ScheduleLimits = DEFAULT_LIMITS, 
     dtype,
     input: program.input,
     output: program.output,
+    kept,
     values,
     dispatches,
     forms,
     constants,
-    memory: assignMemory(dispatches, values, program.input, program.output, dtype),
+    memory: assignMemory(dispatches, values, program.input, [program.output, ...program.kept], dtype),
   };
   checkLimits(plan, limits);
   return plan;
