@@ -12,6 +12,12 @@ import type { Memory, PlannedValue } from './memory.ts';
 export const schedules = ['reference', 'optimized'] as const;
 export type ScheduleName = (typeof schedules)[number];
 
+/** Channels of a value that the dispatches of a label write. */
+export interface WrittenPart {
+  readonly label: string;
+  readonly channels: readonly number[];
+}
+
 /** Several ways to carry out some ops that a pass chose from; a measured choice overrules its prediction. */
 export interface Form extends Choice {
   /** What the dispatches are labelled that carry them out, whichever way is taken. */
@@ -32,6 +38,8 @@ export interface Plan {
   /** Every value that has a buffer. Input and output lie in the graph's own order. */
   readonly values: ReadonlyMap<string, PlannedValue>;
   readonly dispatches: readonly Dispatch[];
+  /** Of the values that dispatches write in parts: which channels those of a label write. Every other value one label writes as a whole. */
+  readonly parts: ReadonlyMap<string, readonly WrittenPart[]>;
   /** What passes chose, in order. */
   readonly forms: readonly Form[];
   readonly constants: ReadonlyMap<string, Constant>;
