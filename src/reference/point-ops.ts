@@ -61,6 +61,18 @@ function visitWindow(
   }
 }
 
+/** Sum of weights, from `at` on every `step`-th, times channels begin..end; of the products' squares; and the variance it hands on. */
+function dot(weight: Float32Array, at: number, step: number, { values, variances }: Row, begin: number, end: number) {
+  let [sum, squares, variance] = [0, 0, 0];
+  for (let i = begin; i < end; i++, at += step) {
+    const term = weight[at] * values[i];
+    sum += term;
+    squares += term * term;
+    variance += weight[at] * weight[at] * variances[i];
+  }
+  return { sum, squares, variance };
+}
+
 /** `bias + sum of weights times channels begin..end` under the window; weights `[end - begin, k, k]` from `from` on. */
 function convolve(
   attrs: { readonly kernelSize: number; readonly stride: number; readonly padding: number; readonly bias: boolean },
@@ -76,13 +88,10 @@ function convolve(
   let [sum, squares, variance, terms] = [attrs.bias ? context.param('.bias')[channel] : 0, 0, 0, 0];
   squares += sum ** 2;
   visitWindow(attrs, context, pixel, (source, tap) => {
-    const { values, variances } = context.read(0, source, begin, end);
-    for (let i = begin, at = from + tap; i < end; i++, at += taps) {
-      const term = weight[at] * values[i];
-      sum += term;
-      squares += term * term;
-      variance += weight[at] * weight[at] * variances[i];
-    }
+    const row = dot(weight, from + tap, taps, context.read(0, source, begin, end), begin, end);
+    sum += row.sum;
+    squares += row.squares;
+    variance += row.variance;
     terms += end - begin;
   });
   return context.sum(sum, terms, squares, variance);
@@ -166,13 +175,10 @@ export const evaluators = {
     let [squares, variance] = [total ** 2, 0];
     // The output has one pixel per image.
     for (let source = 0; source < pixels; source++) {
-      const { values, variances } = read(0, pixel * pixels + source, 0, c);
-      for (let i = 0, at = from + source; i < c; i++, at += pixels) {
-        const term = weight[at] * values[i];
-        total += term;
-        squares += term * term;
-        variance += weight[at] * weight[at] * variances[i];
-      }
+      const row = dot(weight, from + source, pixels, read(0, pixel * pixels + source, 0, c), 0, c);
+      total += row.sum;
+      squares += row.squares;
+      variance += row.variance;
     }
     return sum(total, c * pixels, squares, variance);
   },

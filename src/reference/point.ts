@@ -47,6 +47,7 @@ export class PointReference {
     if (!rows) this.#rows.set(value, (rows = new Map<number, Row>()));
     let row = rows.get(pixel);
     if (!row) rows.set(pixel, (row = this.#newRow(value, pixel)));
+    if (this.#given.has(value)) return row;
     const { values, variances } = row;
     for (let channel = begin; channel < end; channel++) {
       if (!Number.isNaN(values[channel])) continue;
@@ -61,7 +62,7 @@ export class PointReference {
   #newRow(value: string, pixel: number): Row {
     const { c } = shapeOf(this.#graph, value);
     const given = this.#given.get(value);
-    if (given) return { values: Float64Array.from(given.subarray(pixel * c, (pixel + 1) * c)), variances: new Float64Array(c) };
+    if (given) return { values: new Float64Array(given.subarray(pixel * c, (pixel + 1) * c)), variances: new Float64Array(c) };
     return { values: new Float64Array(c).fill(NaN), variances: new Float64Array(c) };
   }
 
