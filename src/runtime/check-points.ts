@@ -1,4 +1,7 @@
-/** What some dispatches of a plan wrote, compared with the CPU's truth at sampled elements. */
+/**
+ * What some dispatches of a plan wrote, compared with the CPU's truth at sampled elements. That everything is written, finite, and 0
+ * in the padding, is looked at everywhere.
+ */
 import { invariant } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
 import { PointReference, type Roundoff } from '../reference/point.ts';
@@ -35,40 +38,51 @@ export function comparePoints(plan: Excerpt, graph: Graph, weights: Weights, res
   const given = new Map(plan.inputs.map((name) => [name, madeUpValues(name, values.get(name)!.shape, dtype)]));
   const reference = new PointReference(graph, weights, given, ROUNDOFF[dtype]);
   let [elements, wrong, worst] = [0, 0, 0];
-  let first = '';
-  const note = (ratio: number, found: () => string) => {
-    elements++;
-    // So that NaN is the worst.
-    worst = Number.isNaN(ratio) ? Infinity : Math.max(worst, ratio);
-    if (ratio <= 1) return;
-    if (wrong++ === 0) first = found();
-  };
+  let first: string | undefined;
   for (const [name, data] of results) {
     const value = values.get(name)!;
     const { shape, pitch, layout } = value;
-    const channelOf = channelsOfLanes(layout);
-    for (const [pixel, channels] of samplePoints(name, shape, writtenChannels(plan, name, value))) {
-      const vectors = new Set<number>();
-      for (const channel of channels) {
-        const lane = layout.lanes[channel];
-        const got = data[pixel * pitch + lane];
+    const channels = writtenChannels(plan, name, value);
+    const unfit = findUnfit(data, value, channels);
+    if (unfit !== undefined) {
+      first ??= `${name} ${formatImageShape(shape)} ${unfit}`;
+      worst = Infinity;
+    }
+    for (const [pixel, sampled] of samplePoints(name, shape, channels)) {
+      for (const channel of sampled) {
+        const got = data[pixel * pitch + layout.lanes[channel]];
         const expected = reference.at(name, pixel, channel);
         const tolerated = TOLERANCE * Math.sqrt(expected.variance);
         const error = Math.abs(got - expected.value);
-        note(error === 0 ? 0 : error / tolerated, () => `${place(name, shape, pixel, channel)}: got ${got}, expected ${expected.value}, off by more than ${tolerated.toExponential(1)}`);
-        vectors.add(lane - (lane % LANES));
-      }
-      // What reads them adds padding lanes, too, times weights of 0.
-      for (const vector of vectors) {
-        for (let lane = vector; lane < vector + LANES; lane++) {
-          const got = data[pixel * pitch + lane];
-          if (channelOf[lane] === PADDING && got !== 0) note(Infinity, () => `${place(name, shape, pixel)}, padding lane ${lane}: got ${got}, expected 0`);
-        }
+        const ratio = error === 0 ? 0 : error / tolerated;
+        elements++;
+        // So that NaN is the worst, and wrong.
+        worst = Number.isNaN(ratio) ? Infinity : Math.max(worst, ratio);
+        if (ratio <= 1) continue;
+        wrong++;
+        first ??= `${name} ${formatImageShape(shape)} ${place(shape, pixel)}, channel ${channel}: got ${got}, expected ${expected.value}, off by more than ${tolerated.toExponential(1)}`;
       }
     }
   }
   invariant(elements > 0, `${plan.name} writes nothing that could be compared`);
-  return { elements, worst, ...(wrong > 0 && { problem: `${first}; ${wrong} of ${elements} elements differ` }) };
+  return { elements, worst, ...(first !== undefined && { problem: `${first}; ${wrong} of ${elements} elements differ` }) };
+}
+
+/** The first element that is not finite, or not even written, and the first of the padding beside them that is not 0; in words. */
+function findUnfit(data: Float32Array, { shape, pitch, layout }: PlannedValue, channels: readonly number[]): string | undefined {
+  const channelOf = channelsOfLanes(layout);
+  const vectors = new Set(channels.map((channel) => layout.lanes[channel] - (layout.lanes[channel] % LANES)));
+  const lanes = [...vectors].flatMap((vector) => Array.from({ length: LANES }, (_, lane) => vector + lane));
+  for (let pixel = 0, begin = 0; begin < data.length; pixel++, begin += pitch) {
+    for (const lane of lanes) {
+      const got = data[begin + lane];
+      const isPadding = channelOf[lane] === PADDING;
+      // What reads padding multiplies it by 0, which is 0 of what is finite only.
+      if (isPadding ? got === 0 : Number.isFinite(got)) continue;
+      return `${place(shape, pixel)}, ${isPadding ? `padding lane ${lane}` : `channel ${channelOf[lane]}`}: got ${got}${isPadding ? ', expected 0' : ''}`;
+    }
+  }
+  return undefined;
 }
 
 /** The channels of a value that an excerpt's own dispatches write. */
@@ -78,8 +92,6 @@ function writtenChannels({ parts, dispatches }: Excerpt, name: string, { shape }
   return own ? own.flatMap(({ channels }) => channels) : Array.from({ length: shape.c }, (_, channel) => channel);
 }
 
-function place(name: string, shape: ImageShape, pixel: number, channel?: number): string {
-  const { h, w } = shape;
-  const at = [`image ${Math.floor(pixel / (h * w))}`, `row ${Math.floor(pixel / w) % h}`, `column ${pixel % w}`];
-  return `${name} ${formatImageShape(shape)} at ${[...at, ...(channel === undefined ? [] : [`channel ${channel}`])].join(', ')}`;
+function place({ h, w }: ImageShape, pixel: number): string {
+  return `at image ${Math.floor(pixel / (h * w))}, row ${Math.floor(pixel / w) % h}, column ${pixel % w}`;
 }

@@ -78,7 +78,8 @@ export interface ScheduleOptions {
 /** Makes the plan of a graph for an adapter's limits. @throws limit-exceeded naming what does not fit; invalid-graph, invalid-argument. */
 export function schedule(graph: Graph, limits: ScheduleLimits = DEFAULT_LIMITS, options: ScheduleOptions = {}): Plan {
   const { excluded = new Set(), withoutPasses = [] } = options;
-  return planAvoiding(passNames, excluded, (without) => makePlan(graph, limits, { ...options, excluded, withoutPasses: [...withoutPasses, ...without] }));
+  const passes = options.schedule === 'reference' ? [] : passNames.filter((pass) => !withoutPasses.includes(pass));
+  return planAvoiding(passes, excluded, (without) => makePlan(graph, limits, { ...options, excluded, withoutPasses: [...withoutPasses, ...without] }));
 }
 
 function makePlan(graph: Graph, limits: ScheduleLimits, options: ScheduleOptions & Required<Pick<ScheduleOptions, 'excluded'>>): Plan {
