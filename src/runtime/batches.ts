@@ -1,7 +1,7 @@
 /** Batches that are run in parts, and what is checked of every output. */
 import { CompConvError } from '../errors.ts';
 import { formatShape, type Tensor } from '../tensor/tensor.ts';
-import type { RunResult } from './gpu-network.ts';
+import type { TappedResult } from './gpu-network.ts';
 import { isGpuTensor, isTensor, type SessionInput } from './session-input.ts';
 
 /** How many images an input is; nothing is checked here. */
@@ -32,11 +32,12 @@ export function splitBatch(input: SessionInput, images: number): SessionInput[] 
 }
 
 /** The results of a batch's parts, in order, as that of the batch. */
-export function joinResults(results: readonly RunResult[]): RunResult {
-  const sum = (of: (result: RunResult) => number) => results.reduce((total, result) => total + of(result), 0);
+export function joinResults(results: readonly TappedResult[]): TappedResult {
+  const sum = (of: (result: TappedResult) => number) => results.reduce((total, result) => total + of(result), 0);
   const isTimed = results.every(({ gpuTimeMs }) => gpuTimeMs !== undefined);
   return {
     output: joinTensors(results.map(({ output }) => output)),
+    taps: Object.fromEntries(Object.keys(results[0].taps).map((tap) => [tap, joinTensors(results.map(({ taps }) => taps[tap]))])),
     latencyMs: sum(({ latencyMs }) => latencyMs),
     encodeMs: sum(({ encodeMs }) => encodeMs),
     submits: sum(({ submits }) => submits),

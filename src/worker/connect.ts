@@ -10,6 +10,7 @@ import type { RunResult } from '../runtime/gpu-network.ts';
 import type { LoadModelOptions } from '../load/load-model.ts';
 import type { ModelSource } from '../models/read-model.ts';
 import type { RunOptions, SessionMemory, TuneOptions } from '../runtime/session.ts';
+import type { SelfTestOptions, SelfTestReport } from '../runtime/self-test.ts';
 import type { SessionInput } from '../runtime/session-input.ts';
 import type { TuningReport } from '../runtime/tuner.ts';
 import type { Dtype } from '../tensor/dtype.ts';
@@ -182,6 +183,15 @@ export class RemoteSession {
 
   classify(image: ImageSource, options: RunOptions & { topK?: number } = {}): Promise<Classification[]> {
     return this.#feed('classify', image, options);
+  }
+
+  async features(input: SessionInput, layers: readonly string[], { signal, ...options }: RunOptions = {}): Promise<Record<string, Tensor>> {
+    const given = await crossing(input);
+    return this.#call('features', [given, layers, options], { signal, transfer: transfersOf(given) });
+  }
+
+  selfTest({ signal, onProgress }: SelfTestOptions = {}): Promise<SelfTestReport> {
+    return this.#call('selfTest', [], { signal, onProgress });
   }
 
   /** See `Session.tune`; a cache of your own is `serve`'s to have. */

@@ -73,17 +73,21 @@ function stateOf(session: LoadedModel): SessionState {
 type Hooks = { readonly signal: AbortSignal; readonly onProgress: (progress: unknown) => void };
 
 async function perform(session: LoadedModel, method: Exclude<Request, { cancel: number }>['method'], args: readonly unknown[], hooks: Hooks): Promise<unknown> {
-  const [input, options] = args as [never, object | undefined];
+  const [input, ...rest] = args as [never, ...unknown[]];
   switch (method) {
     case 'run':
     case 'runTimed':
     case 'classify':
-      return session[method](input, { ...options, signal: hooks.signal });
+      return session[method](input, { ...(rest[0] as object | undefined), signal: hooks.signal });
     case 'dispose':
       return session.dispose();
+    case 'features':
     case 'tune':
-      if (session.backend === 'wasm') throw new CompConvError('invalid-argument', 'tune: there is nothing to tune, the network runs without WebGPU');
-      return session.tune({ ...options, ...hooks });
+    case 'selfTest': {
+      if (session.backend === 'wasm') throw new CompConvError('invalid-argument', `${method}: the network runs without WebGPU, which it takes`);
+      if (method === 'features') return session.features(input, rest[0] as readonly string[], { ...(rest[1] as object | undefined), signal: hooks.signal });
+      return session[method]({ ...(rest[0] as object | undefined), ...hooks });
+    }
     default:
       throw new CompConvError('internal', `the worker knows no "${method}": is it of another version of compconv-webgpu than the page?`);
   }

@@ -7,9 +7,7 @@ import type { Graph } from '../../src/graph/graph.ts';
 import { ConstantStore } from '../../src/runtime/constant-store.ts';
 import { withErrorScopes, type EngineDevice } from '../../src/runtime/device.ts';
 import { Executor } from '../../src/runtime/executor.ts';
-import { fromStored, unpackActivation } from '../../src/runtime/layout.ts';
 import { PipelineCache } from '../../src/runtime/pipelines.ts';
-import { valueBytes } from '../../src/scheduler/memory.ts';
 import { schedule, type ScheduleLimits, type ScheduleOptions } from '../../src/scheduler/schedule.ts';
 import type { Dtype } from '../../src/tensor/dtype.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
@@ -60,30 +58,12 @@ export async function runTapped(
       executor.encodeReadback(encoder);
       device.queue.submit([encoder.finish()]);
     });
-    const output = unpackActivation(await executor!.readOutput(), executor!.outputShape);
-    const kept = new Map<string, Tensor>();
-    for (const [tap, value] of plan.kept) kept.set(tap, await readValue(device, executor!, value));
+    const output = await executor!.readOutput();
+    const kept = new Map(Object.entries(await executor!.readKept()));
     return { output, kept };
   } finally {
     executor?.destroy();
     constants.destroy();
-  }
-}
-
-/** A value of the plan that is there at the end, from wherever its channels lie. */
-async function readValue(device: GPUDevice, executor: Executor, name: string): Promise<Tensor> {
-  const { dtype, values } = executor.plan;
-  const value = values.get(name)!;
-  const size = valueBytes(value, dtype);
-  const readback = device.createBuffer({ size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
-  try {
-    const encoder = device.createCommandEncoder();
-    encoder.copyBufferToBuffer(executor.bufferOf(name), 0, readback, 0, size);
-    device.queue.submit([encoder.finish()]);
-    await readback.mapAsync(GPUMapMode.READ);
-    return unpackActivation(fromStored(readback.getMappedRange(), dtype), value.shape, value.layout);
-  } finally {
-    readback.destroy();
   }
 }
 
