@@ -17,10 +17,11 @@ export function imageSize(input: SessionInput): string {
 
 /** The input in parts of at most `images` each; a tensor on the GPU cannot be one of several. */
 export function splitBatch(input: SessionInput, images: number): SessionInput[] {
+  if (!isTensor(input) && !Array.isArray(input)) return [input]; // One image, which may well have a `slice` of its own.
   const parts: SessionInput[] = [];
   for (let from = 0; from < batchSize(input); from += images) {
     if (!isTensor(input)) {
-      parts.push((input as readonly never[]).slice(from, from + images));
+      parts.push((input as readonly unknown[] as readonly never[]).slice(from, from + images));
       continue;
     }
     const [n, ...shape] = input.shape;

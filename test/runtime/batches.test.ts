@@ -24,6 +24,12 @@ test('a list of images keeps its order', () => {
   expect(splitBatch(images, 2).flat()).toEqual(images);
 });
 
+test('one image is one part, a Blob too', () => {
+  const image = new Blob(['a picture']);
+  expect(splitBatch(image, 1)).toEqual([image]);
+  expect(splitBatch(image, 1)[0]).toBe(image);
+});
+
 describe('checkFinite', () => {
   test.each([NaN, Infinity, -Infinity])('finds %f, and says where', (bad) => {
     const data = distinctValues(12, 2);
