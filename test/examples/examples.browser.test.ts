@@ -1,0 +1,86 @@
+/** The examples, each built from the packed package and driven in Chromium under a strict policy, as its reader would. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { launchBrowser, type TestBrowser } from '../support/browser.ts';
+import { installExample, removeExample, serveExample, watchPage } from '../support/example.ts';
+
+const IMAGES = fileURLToPath(new URL('../../public/images/fashion-mnist/', import.meta.url));
+const folders: string[] = [];
+let browser: TestBrowser;
+
+beforeAll(async () => {
+  browser = await launchBrowser();
+});
+afterAll(async () => {
+  await browser.close();
+  await Promise.all(folders.map(removeExample));
+});
+
+async function install(name: string): Promise<string> {
+  const folder = await installExample(name);
+  folders.push(folder);
+  return folder;
+}
+
+const statusOf = (page: Page, text: string | RegExp) => page.getByRole('status').filter({ hasText: text }).waitFor();
+
+/** From nothing to everything, never back. */
+function expectComplete(progress: readonly number[]): void {
+  expect(progress.length).toBeGreaterThan(2);
+  expect(progress).toEqual([...progress].sort((a, b) => a - b));
+  expect(progress.at(-1)).toBe(1);
+}
+
+test('plain-html: without a bundler, by an import map', async () => {
+  const server = await serveExample(await install('plain-html'), "frame-ancestors 'none'");
+  const { page, problems, progress } = await watchPage(browser.browser);
+  await page.goto(server.url);
+  await statusOf(page, /^CompConv16-ResNetSmall14 on /);
+  expect(await page.getByRole('listitem').allTextContents()).toEqual([expect.stringMatching(/^Ankle boot \d+\.\d %$/), expect.any(String), expect.any(String)]);
+  expectComplete(progress);
+  // Its policy is its own.
+  const policy = await page.locator('meta[http-equiv="Content-Security-Policy"]').getAttribute('content');
+  expect(policy).toMatch(/^default-src 'self'; script-src 'self' 'sha256-[\w+/]+=*'$/);
+  expect(await page.evaluate('crossOriginIsolated')).toBe(false);
+  expect(problems).toEqual([]);
+  await server.close();
+});
+
+test('vite-worker: progress, cancel, and a cache', async () => {
+  const dist = join(await install('vite-worker'), 'dist');
+  const server = await serveExample(dist);
+  const { page, problems, progress } = await watchPage(browser.browser);
+  await page.goto(server.url);
+  const held = server.hold('.safetensors');
+  await page.getByRole('button', { name: 'Load' }).click();
+  await statusOf(page, 'Loading');
+  await page.getByRole('button', { name: 'Cancel' }).click();
+  await statusOf(page, 'Cancelled');
+  held.release();
+
+  const load = async () => {
+    progress.length = 0;
+    await page.getByRole('button', { name: 'Load' }).click();
+    await statusOf(page, /^CompConv16-ResNetSmall14 on .*, in a worker$/);
+    expectComplete(progress);
+    await page.getByLabel('Image').setInputFiles(join(IMAGES, 'test-0002.png'));
+    await page.getByText(/^Trouser \d+\.\d %$/).waitFor();
+  };
+  await load();
+  await page.reload();
+  server.requests.length = 0;
+  await load();
+  const models = server.requests.filter((request) => request.includes('.safetensors'));
+  expect(models).toEqual(['HEAD /models/fashion-mnist-compconv.safetensors']);
+  expect(problems).toEqual([]);
+  await server.close();
+
+  // The engine is in the worker's files alone.
+  const [, script] = /src="\/(assets\/[\w-]+\.js)"/.exec(await readFile(join(dist, 'index.html'), 'utf8'))!;
+  const ofPage = await readFile(join(dist, script), 'utf8');
+  expect(ofPage.length).toBeLessThan(30_000);
+  expect(ofPage).not.toContain('@compute');
+});
