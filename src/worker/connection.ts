@@ -3,7 +3,8 @@
  * nothing that the page does not know of is left in the worker.
  */
 import { abortError, CompConvError, throwIfAborted } from '../errors.ts';
-import { PORT, unpackError, type CallRequest, type Reply, type Request, type ResultReply } from './protocol.ts';
+import { watchLifeline } from './lifeline.ts';
+import { PORT, unpackError, type CallRequest, type Introduction, type Reply, type Request, type ResultReply } from './protocol.ts';
 
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
@@ -28,6 +29,8 @@ export class Connection {
   #last = 0;
   /** Why there is nothing more to ask. */
   #end: CompConvError | undefined;
+  readonly #lifeline = `compconv-webgpu ${Math.random()}`;
+  readonly #unwatch = new AbortController();
   readonly #stopWaiting: () => void;
 
   constructor(worker: Worker, timeoutMs: number) {
@@ -35,8 +38,6 @@ export class Connection {
     this.#port = port1;
     port1.onmessage = ({ data }: MessageEvent<Reply>) => this.#receive(data);
     port1.onmessageerror = () => this.#fail('an answer of the worker could not be read');
-    // Terminated, say; browsers that do not tell leave the calls waiting.
-    port1.addEventListener('close', () => this.#fail('the worker is gone'));
 
     const advice = 'does its script call `serve()` of compconv-webgpu/worker, before anything is awaited?';
     const onError = ({ message }: ErrorEvent) => this.#fail(`the worker failed: ${message || 'its script does not load'}`);
@@ -47,7 +48,7 @@ export class Connection {
       worker.removeEventListener('error', onError);
     };
     worker.addEventListener('error', onError);
-    worker.postMessage({ [PORT]: port2 }, [port2]);
+    worker.postMessage({ [PORT]: port2, lifeline: this.#lifeline } satisfies Introduction, [port2]);
   }
 
   /** @throws what the worker answers; aborted at once, whatever the worker is doing; invalid-argument for what does not cross */
@@ -88,7 +89,7 @@ export class Connection {
   }
 
   #receive(reply: Reply): void {
-    if ('ready' in reply) return this.#stopWaiting();
+    if ('ready' in reply) return this.#begin(reply.hasLifeline);
     if ('lost' in reply) return this.#losses.get(reply.lost)?.(unpackError(reply.error));
     const call = this.#calls.get(reply.call);
     // Cancelled meanwhile; the worker is told.
@@ -97,6 +98,11 @@ export class Connection {
     this.#calls.delete(reply.call);
     if ('error' in reply) call.reject(unpackError(reply.error));
     else call.resolve(reply);
+  }
+
+  #begin(hasLifeline: boolean): void {
+    this.#stopWaiting();
+    if (hasLifeline) watchLifeline(this.#lifeline, () => this.#fail('the worker is gone: it was terminated, or crashed'), this.#unwatch.signal);
   }
 
   /** What a listener throws ends the call, as without a worker. */
@@ -124,6 +130,7 @@ export class Connection {
     if (this.#end) return;
     this.#end = error;
     this.#stopWaiting();
+    this.#unwatch.abort();
     this.#send({ end: true });
     this.#port.close();
     this.#losses.clear();

@@ -14,6 +14,12 @@ import type { Dtype } from '../tensor/dtype.ts';
 /** The field of the one message that goes through the worker itself, with the port. */
 export const PORT = 'compconv-webgpu';
 
+export interface Introduction {
+  readonly [PORT]: MessagePort;
+  /** The lock to hold; see `lifeline.ts`. */
+  readonly lifeline: string;
+}
+
 /** What can be asked of a session in a worker. */
 export type SessionMethod = 'run' | 'runTimed' | 'classify' | 'tune' | 'dispose';
 
@@ -34,7 +40,7 @@ export interface ResultReply {
 
 /** From the worker. */
 export type Reply =
-  | { readonly ready: true }
+  | { readonly ready: true; readonly hasLifeline: boolean }
   | { readonly call: number; readonly progress: unknown }
   | ResultReply
   | { readonly call: number; readonly error: PackedError }

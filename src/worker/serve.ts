@@ -4,7 +4,8 @@
  */
 import { CompConvError } from '../errors.ts';
 import { loadModel, type LoadedModel, type LoadModelOptions } from '../load/load-model.ts';
-import { packError, PORT, type CallRequest, type Reply, type Request, type SessionFacts, type SessionMethod, type SessionState } from './protocol.ts';
+import { holdLifeline } from './lifeline.ts';
+import { packError, PORT, type CallRequest, type Introduction, type Reply, type Request, type SessionFacts, type SessionMethod, type SessionState } from './protocol.ts';
 import { isFrame, transfersOf } from './transfer.ts';
 
 /** Options that do not cross from a page: functions, caches, devices. They hold for every model; those of the page's `loadModel` win. */
@@ -16,16 +17,18 @@ export type ServeOptions = Omit<LoadModelOptions, 'signal' | 'onProgress' | 'onD
  */
 export function serve(options: ServeOptions = {}): void {
   addEventListener('message', (event: MessageEvent<unknown>) => {
-    const { data } = event;
-    const port = typeof data === 'object' && data !== null ? (data as Record<string, unknown>)[PORT] : undefined;
-    if (!(port instanceof MessagePort)) return;
+    if (!isIntroduction(event.data)) return;
     // It would mean nothing to listeners of the app's.
     event.stopImmediatePropagation();
-    servePort(port, options);
+    servePort(event.data, options);
   });
 }
 
-function servePort(port: MessagePort, shared: ServeOptions): void {
+function isIntroduction(data: unknown): data is Introduction {
+  return typeof data === 'object' && data !== null && (data as Partial<Introduction>)[PORT] instanceof MessagePort;
+}
+
+function servePort({ [PORT]: port, lifeline }: Introduction, shared: ServeOptions): void {
   /** By the call that loaded them. */
   const sessions = new Map<number, LoadedModel>();
   const running = new Map<number, AbortController>();
@@ -67,6 +70,7 @@ function servePort(port: MessagePort, shared: ServeOptions): void {
     for (const session of sessions.values()) session.dispose();
     sessions.clear();
     port.close();
+    void held.then((release) => release?.());
   };
 
   const cancel = (call: number) => {
@@ -83,7 +87,8 @@ function servePort(port: MessagePort, shared: ServeOptions): void {
   };
   // Whoever sent it would wait for ever.
   port.onmessageerror = end;
-  send({ ready: true });
+  const held = holdLifeline(lifeline);
+  void held.then((release) => send({ ready: true, hasLifeline: release !== undefined }));
 }
 
 function stateOf(session: LoadedModel): SessionState {

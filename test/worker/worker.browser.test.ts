@@ -262,7 +262,7 @@ describe('calls', () => {
       const { port1, port2 } = new MessageChannel();
       const replies = [];
       const next = (is) => new Promise((resolve) => (port1.onmessage = ({ data }) => (replies.push(data), is(data) && resolve(data))));
-      worker.postMessage({ 'compconv-webgpu': port2 }, [port2]);
+      worker.postMessage({ 'compconv-webgpu': port2, lifeline: 'a lock' }, [port2]);
       port1.postMessage({ call: 1, method: 'loadModel', source: new URL(MODEL, location.href).href, options: {} });
       const loaded = await next((reply) => 'result' in reply);
       port1.postMessage({ cancel: 1 });
@@ -270,8 +270,9 @@ describe('calls', () => {
       const refused = await next((reply) => reply.call === 2);
       port1.postMessage({ call: 3, method: 'fly', session: 1, args: [] });
       port1.postMessage({ end: true });
-      return { ready: replies[0], loaded: loaded.state.backend, refused: refused.error };`);
-    expect(found).toMatchObject({ ready: { ready: true }, loaded: 'webgpu', refused: { code: 'disposed' } });
+      await navigator.locks.request('a lock', () => {});
+      return { ready: replies.find((reply) => 'ready' in reply), loaded: loaded.state.backend, refused: refused.error };`);
+    expect(found).toMatchObject({ ready: { ready: true, hasLifeline: true }, loaded: 'webgpu', refused: { code: 'disposed' } });
   });
 
   test('leave the app’s own messages alone', async () => {
@@ -310,7 +311,7 @@ describe('a worker', () => {
       other.terminate();
       return [first.message === second.message, (await waiting), await outcome(engine.loadModel(MODEL))];`);
     expect(found[0]).toBe(true);
-    for (const { code, message } of found.slice(1)) expect([code, message]).toEqual(['io', 'the worker is gone']);
+    for (const { code, message } of found.slice(1)) expect([code, message]).toEqual(['io', 'the worker is gone: it was terminated, or crashed']);
   });
 
   test('whose device is lost tells so, and runs on another', async () => {
