@@ -6,6 +6,7 @@ import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { launchBrowser, type TestBrowser } from '../support/browser.ts';
 import { cameraFlags } from '../support/camera.ts';
+import { runNode } from '../support/run-node.ts';
 import { installExample, removeExample, serveExample, watchPage } from '../support/example.ts';
 
 const IMAGES = fileURLToPath(new URL('../../public/images/fashion-mnist/', import.meta.url));
@@ -145,3 +146,34 @@ test('webcam: frames become labels, until it is stopped', async () => {
   expect(problems).toEqual([]);
   await server.close();
 });
+
+test('server-rendered: costs in the HTML, then a model in the browser', async () => {
+  const folder = await install('server-rendered');
+  const found = await runServer(folder, async (url) => {
+    const response = await fetch(url);
+    const { page, problems } = await watchPage(browser.browser);
+    await page.goto(url);
+    await statusOf(page, /^ ?Ankle boot \d/);
+    return { html: await response.text(), policy: response.headers.get('content-security-policy'), problems };
+  });
+  expect(found.html).toMatch(/<td>ResNet50<\/td><td>4,089,184,256<\/td>.*<td>CompConv128-ResNet50<\/td><td>1,447,670,402<\/td>/);
+  expect(found.html).toContain('No model yet');
+  expect(found.policy).toBe("default-src 'self'");
+  expect(found.problems).toEqual([]);
+});
+
+/** Does `work` while the example's own server runs. */
+async function runServer<T>(folder: string, work: (url: string) => Promise<T>): Promise<T> {
+  let working: Promise<T> | undefined;
+  const { stderr } = await runNode(
+    ['server.mjs'],
+    (child) =>
+      child.stdout!.once('data', (line: Buffer) => {
+        working = work(line.toString().trim());
+        void working.catch(() => {}).then(() => child.kill());
+      }),
+    { cwd: folder, env: { ...process.env, PORT: '0', NODE_ENV: 'production' } },
+  );
+  if (!working) throw new Error(`the server did not start:\n${stderr}`);
+  return working;
+}
