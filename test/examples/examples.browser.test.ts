@@ -52,8 +52,7 @@ test('plain-html: without a bundler, by an import map', async () => {
 });
 
 test('vite-worker: progress, cancel, and a cache', async () => {
-  const dist = join(await install('vite-worker'), 'dist');
-  const server = await serveExample(dist);
+  const server = await serveExample(join(await install('vite-worker'), 'dist'));
   const { page, problems, progress } = await watchPage(browser.browser);
   await page.goto(server.url);
   const held = server.hold('.safetensors');
@@ -72,6 +71,9 @@ test('vite-worker: progress, cancel, and a cache', async () => {
     await page.getByText(/^Trouser \d+\.\d %$/).waitFor();
   };
   await load();
+  // The engine is in the worker's script; what Vite wrote of it for the page is never loaded.
+  const scripts = server.requests.filter((request) => request.endsWith('.js')).map((request) => request.replace(/-[\w-]{8}\.js$/, ''));
+  expect(new Set(scripts)).toEqual(new Set(['GET /assets/index', 'GET /assets/worker', 'GET /assets/sha2']));
   await page.reload();
   server.requests.length = 0;
   await load();
@@ -79,12 +81,6 @@ test('vite-worker: progress, cancel, and a cache', async () => {
   expect(models).toEqual(['HEAD /models/fashion-mnist-compconv.safetensors']);
   expect(problems).toEqual([]);
   await server.close();
-
-  // The engine is in the worker's files alone.
-  const [, script] = /src="\/(assets\/[\w-]+\.js)"/.exec(await readFile(join(dist, 'index.html'), 'utf8'))!;
-  const ofPage = await readFile(join(dist, script), 'utf8');
-  expect(ofPage.length).toBeLessThan(30_000);
-  expect(ofPage).not.toContain('@compute');
 });
 
 test('react: a hook that outlives StrictMode, and disposes on unmount', async () => {

@@ -1,5 +1,5 @@
 /**
- * The package as npm would publish it: built, packed and unpacked again, for the tests of `test/package/`. Built once for the same
+ * The package as npm would publish it: built, packed and unpacked again, for the tests of `test/package/` and of the examples. Built once for the same
  * sources: what was made lies in a cache, under a hash of all that it is made of.
  */
 import { spawn } from 'node:child_process';
