@@ -9,11 +9,15 @@ import { readFile } from 'node:fs/promises';
 import { defaultClientConditions } from 'vite';
 import { defineConfig } from 'vitest/config';
 
-/** The package's entries, `dist/<name>.mjs`; package.json's `exports` and tsconfig.types.json name them too. */
+/**
+ * The package's entries, `dist/<name>.mjs`; package.json's `exports` and tsconfig.types.json name them too, but for `connect`, which
+ * is a part of `worker` apart from the engine, so that a page's bundle that only connects has none in it.
+ */
 const LIBRARY_ENTRIES = {
   index: 'src/index.ts',
   onnx: 'src/onnx/export.ts',
   worker: 'src/worker/worker.ts',
+  connect: 'src/worker/connect.ts',
   node: 'src/node/node.ts',
 };
 

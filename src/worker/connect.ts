@@ -2,7 +2,7 @@
  * The page's side: the engine in a worker, with the API of `loadModel` and `Session`. What a session tells without being asked is as of
  * its last answer.
  */
-import { abortError, CompConvError, throwIfAborted } from '../errors.ts';
+import { CompConvError } from '../errors.ts';
 import type { NetworkCost } from '../graph/cost.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { AdapterDescription } from '../runtime/device.ts';
@@ -17,140 +17,80 @@ import type { Dtype } from '../tensor/dtype.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { ImageSource } from '../vision/image-source.ts';
 import type { Classification } from '../vision/top-k.ts';
-import { PORT, type Reply, type Request, type SessionFacts, type SessionMethod, type SessionState } from './protocol.ts';
-import { crossing, transfersOf } from './transfer.ts';
+import { Connection, type CallOptions } from './connection.ts';
+import type { ResultReply, SessionFacts, SessionMethod, SessionState } from './protocol.ts';
+import { closeCopies, crossingInput, crossingSource, transfersOf } from './transfer.ts';
+
+/** What `loadModel` takes but a worker cannot be sent: `serve` takes it there. */
+const STAY_THERE = ['device', 'adapter', 'gpu', 'fetch', 'tuning'] as const;
 
 /** Options of `loadModel` that cross to a worker; give the others to `serve`. */
-export type RemoteLoadOptions = Omit<LoadModelOptions, 'device' | 'adapter' | 'gpu' | 'fetch' | 'tuning'>;
-const STAY_HERE = ['device', 'adapter', 'gpu', 'fetch', 'tuning'] as const;
+export interface RemoteLoadOptions extends Omit<LoadModelOptions, (typeof STAY_THERE)[number] | 'cache'> {
+  /** `true` for the cache of `openModelCache()`; one of your own is `serve`'s to have. */
+  readonly cache?: boolean;
+}
+
+export interface ConnectOptions {
+  /** How long the worker's script may take to load and to call `serve()`. Default 30 seconds. */
+  readonly timeoutMs?: number;
+}
 
 /** The engine in a worker. */
 export interface RemoteEngine {
-  /** As `loadModel`; an address is resolved against this page's, bytes are transferred. @throws what `loadModel` does; io if the worker fails */
+  /**
+   * As `loadModel`; an address is resolved against this page's, the memory of bytes is transferred.
+   * @throws what `loadModel` does; io if the worker fails, ends, or does not call `serve`
+   */
   loadModel(source: ModelSource, options?: RemoteLoadOptions): Promise<RemoteSession>;
   /** Disposes of all its sessions. The worker is the app's to terminate. */
   dispose(): void;
-}
-
-interface Call {
-  resolve(reply: Extract<Reply, { result: unknown }>): void;
-  reject(error: CompConvError): void;
-  onProgress?: ((progress: never) => void) | undefined;
 }
 
 /**
  * Connects to a worker that calls `serve()`. The app makes it, so that its bundler finds the script:
  * `connect(new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' }))`.
  */
-export function connect(worker: Worker): RemoteEngine {
-  const connection = new Connection(worker);
+export function connect(worker: Worker, { timeoutMs = 30_000 }: ConnectOptions = {}): RemoteEngine {
+  const connection = new Connection(worker, timeoutMs);
   return {
     async loadModel(source, options = {}) {
-      const unfit = STAY_HERE.find((name) => (options as Record<string, unknown>)[name] !== undefined);
-      if (unfit) throw new CompConvError('invalid-argument', `\`${unfit}\` does not cross to a worker: give it to \`serve\` there`);
+      refuseUnfit(options);
       const { signal, onProgress, onDeviceLost, ...rest } = options;
-      const from = typeof source === 'string' || source instanceof URL ? new URL(source, globalThis.location?.href).href : source;
-      const reply = await connection.call({ method: 'loadModel', source: from, options: rest }, { signal, onProgress, transfer: transfersOf(from) });
-      return new RemoteSession(connection, reply, onDeviceLost);
+      const from = crossingSource(source);
+      const transfer = transfersOf(from);
+      const loaded = await connection.call({ method: 'loadModel', source: from, options: rest }, { signal, onProgress, transfer });
+      return new RemoteSession(connection, loaded, onDeviceLost);
     },
-    dispose: () => connection.close(),
+    dispose: () => connection.end(),
   };
 }
 
-type Body = { method: 'loadModel'; source: unknown; options: object } | { method: SessionMethod; session: number; args: readonly unknown[] };
-interface CallOptions {
-  readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: ((progress: never) => void) | undefined;
-  readonly transfer?: Transferable[];
+/** @throws invalid-argument */
+function refuseUnfit(options: LoadModelOptions): void {
+  const unfit = STAY_THERE.find((name) => options[name] !== undefined) ?? (typeof options.cache === 'object' ? 'cache' : undefined);
+  if (unfit) throw new CompConvError('invalid-argument', `loadModel: \`${unfit}\` does not cross to a worker: give it to \`serve\` there`);
 }
 
-class Connection {
-  readonly #port: MessagePort;
-  readonly #calls = new Map<number, Call>();
-  readonly #sessions = new Map<number, RemoteSession>();
-  #last = 0;
-  #end: CompConvError | undefined;
-
-  constructor(worker: Worker) {
-    const { port1, port2 } = new MessageChannel();
-    this.#port = port1;
-    port1.onmessage = ({ data }: MessageEvent<Reply>) => this.#receive(data);
-    worker.addEventListener('error', ({ message }) => this.#fail(`the worker failed: ${message || 'its script does not load'}`));
-    worker.addEventListener('messageerror', () => this.#fail('the worker could not read a message'));
-    worker.postMessage({ [PORT]: port2 }, [port2]);
-  }
-
-  /** @throws what the worker answers; aborted at once, whatever the worker is doing */
-  async call(body: Body, { signal, onProgress, transfer = [] }: CallOptions = {}): Promise<Extract<Reply, { result: unknown }>> {
-    if (this.#end) throw this.#end;
-    throwIfAborted(signal);
-    const call = ++this.#last;
-    let onAbort = () => {};
-    try {
-      return await new Promise((resolve, reject) => {
-        onAbort = () => {
-          this.#port.postMessage({ cancel: call } satisfies Request);
-          reject(abortError(signal!));
-        };
-        signal?.addEventListener('abort', onAbort);
-        this.#calls.set(call, { resolve, reject, onProgress });
-        this.#port.postMessage({ call, ...body } as Request, transfer);
-      });
-    } catch (error) {
-      if (error instanceof CompConvError) throw error;
-      throw new CompConvError('invalid-argument', `${body.method}: this does not cross to a worker: ${(error as Error).message}`, { cause: error });
-    } finally {
-      signal?.removeEventListener('abort', onAbort);
-      this.#calls.delete(call);
-    }
-  }
-
-  add(session: number, remote: RemoteSession): void {
-    this.#sessions.set(session, remote);
-  }
-
-  remove(session: number): void {
-    this.#sessions.delete(session);
-  }
-
-  close(): void {
-    for (const session of [...this.#sessions.values()]) session.dispose();
-    this.#end ??= new CompConvError('disposed', 'the connection to the worker was disposed; connect again');
-    for (const { reject } of this.#calls.values()) reject(this.#end);
-  }
-
-  #receive(reply: Reply): void {
-    if ('lost' in reply) return this.#sessions.get(reply.lost)?.lose(unpackError(reply.error));
-    const call = this.#calls.get(reply.call);
-    if ('progress' in reply) return call?.onProgress?.(reply.progress as never);
-    if ('error' in reply) return call?.reject(unpackError(reply.error));
-    call?.resolve(reply);
-  }
-
-  #fail(message: string): void {
-    this.#end ??= new CompConvError('io', `${message}; does it call \`serve()\` of compconv-webgpu/worker?`);
-    for (const { reject } of this.#calls.values()) reject(this.#end);
-  }
-}
-
-/** A session in a worker. Inputs are transferred: the memory of tensors, ImageBitmaps and VideoFrames is gone here afterwards. */
+/**
+ * A session in a worker. Inputs are transferred: the memory of tensors, raw images and ImageData, ImageBitmaps and VideoFrames are gone
+ * here afterwards. Of a view of a larger buffer, a canvas, `<img>` or `<video>` a copy is.
+ */
 export class RemoteSession {
   readonly graph: Graph;
   readonly labels: readonly string[] | undefined;
   readonly cost: NetworkCost;
   readonly #connection: Connection;
   readonly #session: number;
-  readonly #onDeviceLost: ((error: CompConvError) => void) | undefined;
   #state: SessionState;
   #isDisposed = false;
 
-  constructor(connection: Connection, { session, result, state }: Extract<Reply, { result: unknown }>, onDeviceLost?: (error: CompConvError) => void) {
+  /** For `connect`. */
+  constructor(connection: Connection, { call, result, state }: ResultReply, onDeviceLost: ((error: CompConvError) => void) | undefined) {
     ({ graph: this.graph, labels: this.labels, cost: this.cost } = result as SessionFacts);
     this.#connection = connection;
-    this.#session = session;
+    this.#session = call;
     this.#state = state!;
-    this.#onDeviceLost = onDeviceLost;
-    connection.add(session, this);
+    if (onDeviceLost) connection.onLost(call, onDeviceLost);
   }
 
   /** See `Session`; as of the last answer. What is about a GPU is undefined where the fallback runs. */
@@ -199,10 +139,12 @@ export class RemoteSession {
     return this.#call('tune', [undefined, { fresh }], { signal, onProgress });
   }
 
+  /** See `Session.dispose`. */
   dispose(): void {
     if (this.#isDisposed) return;
     this.#isDisposed = true;
-    this.#connection.remove(this.#session);
+    this.#state = { ...this.#state, memory: { weightBytes: 0, activationBytes: 0, pooledBytes: 0 } };
+    this.#connection.onLost(this.#session, undefined);
     // What it rejects with concerns nobody any more.
     this.#connection.call({ method: 'dispose', session: this.#session, args: [] }).catch(() => {});
   }
@@ -215,24 +157,20 @@ export class RemoteSession {
     this.dispose();
   }
 
-  /** For the connection: the worker's device was lost. */
-  lose(error: CompConvError): void {
-    this.#onDeviceLost?.(error);
-  }
-
   async #feed<T>(method: SessionMethod, input: SessionInput, { signal, ...options }: RunOptions): Promise<T> {
-    const given = await crossing(input);
-    return this.#call(method, [given, options], { signal, transfer: transfersOf(given) });
+    const given = await crossingInput(input);
+    try {
+      return await this.#call(method, [given, options], { signal, transfer: transfersOf(given) });
+    } catch (error) {
+      closeCopies(given, input);
+      throw error;
+    }
   }
 
   async #call<T>(method: SessionMethod, args: readonly unknown[], options: CallOptions): Promise<T> {
     if (this.#isDisposed) throw new CompConvError('disposed', 'the session was disposed; load the model again');
     const { result, state } = await this.#connection.call({ method, session: this.#session, args }, options);
-    if (state) this.#state = state;
+    if (state && !this.#isDisposed) this.#state = state;
     return result as T;
   }
-}
-
-function unpackError({ code, message }: Extract<Reply, { error: object }>['error']): CompConvError {
-  return new CompConvError(code, message);
 }

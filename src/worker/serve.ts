@@ -4,63 +4,91 @@
  */
 import { CompConvError } from '../errors.ts';
 import { loadModel, type LoadedModel, type LoadModelOptions } from '../load/load-model.ts';
-import { packError, PORT, type Reply, type Request, type SessionFacts, type SessionState } from './protocol.ts';
-import { transfersOf } from './transfer.ts';
+import { holdLifeline } from './lifeline.ts';
+import { packError, PORT, type CallRequest, type Introduction, type Reply, type Request, type SessionFacts, type SessionMethod, type SessionState } from './protocol.ts';
+import { isFrame, transfersOf } from './transfer.ts';
 
-/** Options that do not cross from a page: functions, caches, devices. They hold for every model; those of `loadModel` win over them. */
-export type ServeOptions = Partial<LoadModelOptions>;
+/** Options that do not cross from a page: functions, caches, devices. They hold for every model; those of the page's `loadModel` win. */
+export type ServeOptions = Omit<LoadModelOptions, 'signal' | 'onProgress' | 'onDeviceLost'>;
 
 /**
- * Serves every page that connects to this worker with `connect`. Call it while the worker's script runs, not later: the first message
- * may be there already.
- * @param scope the worker; for a SharedWorker each `MessagePort`
+ * Serves every page that connects to this worker with `connect`. Call it while the worker's script runs, before anything is awaited:
+ * the first message may be there already.
  */
-export function serve(options: ServeOptions = {}, scope: EventTarget = globalThis as unknown as EventTarget): void {
-  scope.addEventListener('message', (event) => {
-    const { data } = event as MessageEvent<unknown>;
-    const port = typeof data === 'object' && data !== null ? (data as Record<string, unknown>)[PORT] : undefined;
-    if (port instanceof MessagePort) servePort(port, options);
+export function serve(options: ServeOptions = {}): void {
+  addEventListener('message', (event: MessageEvent<unknown>) => {
+    if (!isIntroduction(event.data)) return;
+    // It would mean nothing to listeners of the app's.
+    event.stopImmediatePropagation();
+    servePort(event.data, options);
   });
 }
 
-function servePort(port: MessagePort, shared: ServeOptions): void {
+function isIntroduction(data: unknown): data is Introduction {
+  return typeof data === 'object' && data !== null && (data as Partial<Introduction>)[PORT] instanceof MessagePort;
+}
+
+function servePort({ [PORT]: port, lifeline }: Introduction, shared: ServeOptions): void {
+  /** By the call that loaded them. */
   const sessions = new Map<number, LoadedModel>();
-  const cancels = new Map<number, AbortController>();
+  const running = new Map<number, AbortController>();
   const send = (reply: Reply, transfer: Transferable[] = []) => port.postMessage(reply, transfer);
 
-  const answer = async (request: Exclude<Request, { cancel: number }>) => {
+  const load = async (call: number, source: unknown, options: object, hooks: Hooks) => {
+    const onDeviceLost = (error: CompConvError) => send({ lost: call, error: packError(error) });
+    const session = await loadModel(source as never, { ...shared, ...options, ...hooks, onDeviceLost });
+    // Cancelled at the last moment: nobody would dispose of it.
+    if (hooks.signal.aborted) return session.dispose();
+    sessions.set(call, session);
+    const { graph, cost, model } = session;
+    send({ call, result: { graph, cost, labels: model.labels } satisfies SessionFacts, state: stateOf(session) });
+  };
+
+  const answer = async (request: CallRequest) => {
     const { call } = request;
     const controller = new AbortController();
-    cancels.set(call, controller);
-    const hooks = { signal: controller.signal, onProgress: (progress: unknown) => send({ call, progress }) };
+    running.set(call, controller);
+    const hooks: Hooks = { signal: controller.signal, onProgress: (progress) => send({ call, progress }) };
     try {
-      if (request.method === 'loadModel') {
-        const onDeviceLost = (error: CompConvError) => send({ lost: call, error: packError(error) });
-        const session = await loadModel(request.source as never, { ...shared, ...request.options, ...hooks, onDeviceLost });
-        // Disconnected or cancelled meanwhile: nobody would dispose of it.
-        if (controller.signal.aborted) return session.dispose();
-        sessions.set(call, session);
-        const { graph, cost, model } = session;
-        send({ call, result: { graph, cost, labels: model.labels } satisfies SessionFacts, session: call, state: stateOf(session) });
-        return;
-      }
+      if (request.method === 'loadModel') return await load(call, request.source, request.options, hooks);
       const session = sessions.get(request.session);
       if (!session) throw new CompConvError('disposed', 'the session was disposed; load the model again');
       if (request.method === 'dispose') sessions.delete(request.session);
       const result = await perform(session, request.method, request.args, hooks);
-      const state = request.method === 'dispose' ? undefined : stateOf(session);
-      send({ call, result, session: request.session, state }, transfersOf(result));
+      send({ call, result, state: sessions.has(request.session) ? stateOf(session) : undefined }, transfersOf(result));
     } catch (error) {
       send({ call, error: packError(error) });
     } finally {
-      cancels.delete(call);
+      running.delete(call);
+      // Moved here, so nobody else's to close; a camera waits for its frames.
+      if ('args' in request) for (const image of transfersOf(request.args)) if (isFrame(image)) image.close();
     }
   };
 
+  const end = () => {
+    for (const controller of running.values()) controller.abort();
+    for (const session of sessions.values()) session.dispose();
+    sessions.clear();
+    port.close();
+    void held.then((release) => release?.());
+  };
+
+  const cancel = (call: number) => {
+    running.get(call)?.abort();
+    // A model that was loaded before the page's word came, which knows nothing of it.
+    sessions.get(call)?.dispose();
+    sessions.delete(call);
+  };
+
   port.onmessage = ({ data }: MessageEvent<Request>) => {
-    if ('cancel' in data) cancels.get(data.cancel)?.abort();
+    if ('end' in data) end();
+    else if ('cancel' in data) cancel(data.cancel);
     else void answer(data);
   };
+  // Whoever sent it would wait for ever.
+  port.onmessageerror = end;
+  const held = holdLifeline(lifeline);
+  void held.then((release) => send({ ready: true, hasLifeline: release !== undefined }));
 }
 
 function stateOf(session: LoadedModel): SessionState {
@@ -70,9 +98,12 @@ function stateOf(session: LoadedModel): SessionState {
   return { backend, memory, adapter, dtype, dtypeFallback, tuned };
 }
 
-type Hooks = { readonly signal: AbortSignal; readonly onProgress: (progress: unknown) => void };
+interface Hooks {
+  readonly signal: AbortSignal;
+  readonly onProgress: (progress: unknown) => void;
+}
 
-async function perform(session: LoadedModel, method: Exclude<Request, { cancel: number }>['method'], args: readonly unknown[], hooks: Hooks): Promise<unknown> {
+async function perform(session: LoadedModel, method: SessionMethod, args: readonly unknown[], hooks: Hooks): Promise<unknown> {
   const [input, ...rest] = args as [never, ...unknown[]];
   switch (method) {
     case 'run':
@@ -89,6 +120,6 @@ async function perform(session: LoadedModel, method: Exclude<Request, { cancel: 
       return session[method]({ ...(rest[0] as object | undefined), ...hooks });
     }
     default:
-      throw new CompConvError('internal', `the worker knows no "${method}": is it of another version of compconv-webgpu than the page?`);
+      throw new CompConvError('internal', `the worker knows no "${String(method)}": is it of another version of compconv-webgpu than the page?`);
   }
 }

@@ -1,12 +1,12 @@
 /**
- * The package as npm would publish it: built, packed and unpacked again, for the tests of `test/package/`. Built once for the same
+ * The package as npm would publish it: built, packed and unpacked again, for the tests of `test/package/` and of the examples. Built once for the same
  * sources: what was made lies in a cache, under a hash of all that it is made of.
  */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { copyFile, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { parseTar } from 'nanotar';
@@ -75,9 +75,12 @@ async function tool(script: string, ...args: string[]): Promise<void> {
   if (status !== 0) throw new Error(`${script} ${args.join(' ')} failed:\n${stdout}${stderr}`);
 }
 
-async function npm(cwd: string, ...args: string[]): Promise<void> {
+/** Runs npm, with the tools of the repository. */
+export async function npm(cwd: string, ...args: string[]): Promise<void> {
   const { command, args: all, shell } = npmCommand(...args);
-  const child = spawn(command, all, { cwd, shell });
+  // Vitest's NODE_ENV would be a build's, too.
+  const { NODE_ENV: _, PATH, ...env } = process.env;
+  const child = spawn(command, all, { cwd, shell, env: { ...env, PATH: [join(root, 'node_modules/.bin'), PATH].join(delimiter) } });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
   const status = await new Promise((resolve, reject) => child.once('error', reject).once('close', resolve));

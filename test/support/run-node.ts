@@ -1,5 +1,5 @@
 /** Node scripts as child processes, with what they print. */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -10,10 +10,10 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-/** Runs a Node script to its end, in the repository's root; `meanwhile` may talk to the process. */
-export function runNode(args: readonly string[], meanwhile?: (child: ChildProcess) => void): Promise<Outcome> {
+/** Runs a Node script to its end, by default in the repository's root; `meanwhile` may talk to the process. */
+export function runNode(args: readonly string[], meanwhile?: (child: ChildProcess) => void, where: SpawnOptions = {}): Promise<Outcome> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, args, { cwd: root });
+    const child = spawn(process.execPath, args, { cwd: root, ...where, stdio: 'pipe' });
     let [stdout, stderr] = ['', ''];
     child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
     child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));

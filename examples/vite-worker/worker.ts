@@ -1,0 +1,3 @@
+import { serve } from 'compconv-webgpu/worker';
+
+serve();
