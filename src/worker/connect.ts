@@ -125,9 +125,8 @@ export class RemoteSession {
     return this.#feed('classify', image, options);
   }
 
-  async features(input: SessionInput, layers: readonly string[], { signal, ...options }: RunOptions = {}): Promise<Record<string, Tensor>> {
-    const given = await crossing(input);
-    return this.#call('features', [given, layers, options], { signal, transfer: transfersOf(given) });
+  features(input: SessionInput, layers: readonly string[], options: RunOptions = {}): Promise<Record<string, Tensor>> {
+    return this.#feed('features', input, options, [layers]);
   }
 
   selfTest({ signal, onProgress }: SelfTestOptions = {}): Promise<SelfTestReport> {
@@ -157,10 +156,10 @@ export class RemoteSession {
     this.dispose();
   }
 
-  async #feed<T>(method: SessionMethod, input: SessionInput, { signal, ...options }: RunOptions): Promise<T> {
+  async #feed<T>(method: SessionMethod, input: SessionInput, { signal, ...options }: RunOptions, between: readonly unknown[] = []): Promise<T> {
     const given = await crossingInput(input);
     try {
-      return await this.#call(method, [given, options], { signal, transfer: transfersOf(given) });
+      return await this.#call(method, [given, ...between, options], { signal, transfer: transfersOf(given) });
     } catch (error) {
       closeCopies(given, input);
       throw error;
