@@ -34,6 +34,7 @@ export type { RunResult } from './runtime/gpu-network.ts';
 export type { GpuTensor, GpuTensorInput } from './runtime/gpu-tensor.ts';
 export type { WasmSession } from './fallback/wasm-session.ts';
 export type { SessionInput } from './runtime/session-input.ts';
+export type { SelfTestOptions, SelfTestProgress, SelfTestReport, VariantReport } from './runtime/self-test.ts';
 export type { SignatureReport, TuningProgress, TuningReport } from './runtime/tuner.ts';
 export type { TunedSignature, TuningCache, TuningRecord } from './runtime/tuning-cache.ts';
 export { indexedDbTuningCache } from './runtime/indexed-db-cache.ts';

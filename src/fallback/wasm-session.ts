@@ -11,7 +11,7 @@ import { shapeOf, withInputShape, type Graph } from '../graph/graph.ts';
 import type { Model } from '../models/read-model.ts';
 import { exportOnnx } from '../onnx/export.ts';
 import { checkFinite, joinResults, splitBatch } from '../runtime/batches.ts';
-import type { RunResult } from '../runtime/gpu-network.ts';
+import type { RunResult, TappedResult } from '../runtime/gpu-network.ts';
 import type { RunOptions, SessionMemory } from '../runtime/session.ts';
 import { imagesOf, isTensor, shapeOfInput, type SessionInput } from '../runtime/session-input.ts';
 import { Turns } from '../runtime/turns.ts';
@@ -79,7 +79,7 @@ export class WasmSession {
 
   /** See `Session.runTimed`. There are no submits; what preparing images takes is part of the latency. */
   async runTimed(input: SessionInput, { flip = false, signal, allowNonFinite }: RunOptions = {}): Promise<RunResult> {
-    const result = await this.#turns.take(this, () => this.#run(input, flip, signal), signal);
+    const { taps: _, ...result } = await this.#turns.take(this, () => this.#run(input, flip, signal), signal);
     if (!allowNonFinite) checkFinite(result.output, this.graph.name);
     return result;
   }
@@ -104,18 +104,18 @@ export class WasmSession {
     this.dispose();
   }
 
-  async #run(input: SessionInput, flip: boolean, signal: AbortSignal | undefined): Promise<RunResult> {
+  async #run(input: SessionInput, flip: boolean, signal: AbortSignal | undefined): Promise<TappedResult> {
     this.#throwIfDisposed();
     const shape = shapeOfInput(this.graph, input);
     const session = await this.#prepare(shape);
-    const results: RunResult[] = [];
+    const results: TappedResult[] = [];
     for (const part of splitBatch(input, 1)) {
       throwIfAborted(signal);
       const start = performance.now();
       const { shape, data } = isTensor(part) ? part : await this.#preprocess(part as Exclude<SessionInput, Tensor>, flip);
       const { output } = await session.run({ input: new this.#ort.Tensor('float32', data, shape) });
       this.#throwIfDisposed();
-      results.push({ output: { shape: output.dims, data: output.data as Float32Array }, latencyMs: performance.now() - start, encodeMs: 0, submits: 0 });
+      results.push({ output: { shape: output.dims, data: output.data as Float32Array }, taps: {}, latencyMs: performance.now() - start, encodeMs: 0, submits: 0 });
     }
     return joinResults(results);
   }

@@ -11,7 +11,7 @@ import { countTiles, tilesFor, workgroupSizeOf, type ConvShape, type ConvTile } 
 import type { FusedOp } from './fused-op.ts';
 import { linearWorkgroups, type Lowered, type Surroundings } from './kernel.ts';
 import { ownMatrix } from './matrix.ts';
-import { vectorsOf } from './store-runs.ts';
+import { describeStores, vectorsOf } from './store-runs.ts';
 import { planStores, type StorePlan } from './stores.ts';
 
 /** Lowers a convolution to one dispatch. `x` `[N, H, W, C]` to `[N, OH, OW, outChannels]`. */
@@ -84,12 +84,6 @@ PADDED: padding > 0 ? 1 : 0,
       },
     ],
   };
-}
-
-/** What of an op's stores its time depends on. */
-function describeStores({ stores = [], copies = [], residual }: FusedOp): string {
-  const all = [...stores, ...copies.flatMap((copy) => copy.stores ?? [])];
-  return `${stores.length} stores ${copies.length} copies ${residual !== undefined || all.some(({ finish }) => finish?.residual) ? 'residual' : ''}`;
 }
 
 /** The weights as the tile's kernel reads them, from PyTorch's OIHW, scaled by the BatchNorm that follows. */

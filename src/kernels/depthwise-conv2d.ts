@@ -1,6 +1,6 @@
 /**
  * Depthwise convolution of the first channels of its input. At stride 1, as all of CompConv's tails are, an invocation
- * computes four pixels of a row, or 8 x 2 on software adapters; at others one.
+ * computes four pixels of a row, or 8 x 2 on software adapters; at others one, which works everywhere.
  */
 import code8x2 from '../../shaders/depthwise-conv2d-8x2.wgsl?raw';
 import codeRow from '../../shaders/depthwise-conv2d-row.wgsl?raw';
@@ -11,7 +11,7 @@ import type { DepthwiseConv2dAttrs } from '../ops/depthwise-conv2d.ts';
 import type { Constant } from './constants.ts';
 import type { FusedOp } from './fused-op.ts';
 import { linearWorkgroups, type Kernel, type Lowered, type Surroundings } from './kernel.ts';
-import { vectorsOf } from './store-runs.ts';
+import { describeStores, vectorsOf } from './store-runs.ts';
 import { planStores, type StorePlan } from './stores.ts';
 import { storingKernels, type StoringKernels } from './storing-kernels.ts';
 
@@ -40,7 +40,11 @@ export function lowerDepthwiseConv2d(op: FusedOp<DepthwiseConv2dAttrs>, around: 
   const [x] = op.inputShapes;
   const outVectors = vectorsOf(op.name, around);
   const stores = planStores(op, outVectors, around);
-  const { kernels, tiling, sums } = chooseKernel(op, outVectors, around);
+  const candidates = candidatesFor(op, outVectors, around);
+  const numbers = [n, kernelSize, stride, padding, vectorsOf(op.inputs[0], around), outVectors];
+  const signature = `depthwise-conv2d ${around.dtype} ${x.h}x${x.w} ${numbers.join(' ')} ${describeStores(op)}`;
+  const chosen = around.choices?.get(signature);
+  const { kernels, tiling, sums } = candidates.find((candidate) => candidate.kernels.one.name === chosen) ?? candidates[0];
   const weights = weightConstant(op, kernels === tileOf8x2, stores, around);
   const { total, sizes: storeSizes } = stores.invocations(sums);
   return {
@@ -48,6 +52,7 @@ export function lowerDepthwiseConv2d(op: FusedOp<DepthwiseConv2dAttrs>, around: 
     dispatches: [
       {
         label: op.name,
+        choice: { signature, candidates: candidates.map((candidate) => candidate.kernels.one.name) },
         kernel: kernels[stores.kind],
         overrides: stores.overrides,
         sizes: {
@@ -73,23 +78,29 @@ export function lowerDepthwiseConv2d(op: FusedOp<DepthwiseConv2dAttrs>, around: 
   };
 }
 
-/** The kernel, the sizes that only it has, and its invocations. */
-function chooseKernel(
-  { attrs, output }: FusedOp<DepthwiseConv2dAttrs>,
-  outVectors: number,
-  { limits }: Surroundings,
-): { kernels: StoringKernels; tiling: Readonly<Record<string, number>>; sums: number } {
+/** A kernel that can do it. */
+interface Candidate {
+  readonly kernels: StoringKernels;
+  /** Sizes that only it has. */
+  readonly tiling: Readonly<Record<string, number>>;
+  /** Invocations that sum. */
+  readonly sums: number;
+}
+
+/** The kernels that can do it, the one that is expected to be the fastest first. */
+function candidatesFor({ attrs, output }: FusedOp<DepthwiseConv2dAttrs>, outVectors: number, { limits }: Surroundings): Candidate[] {
   const { n, h, w } = output;
-  if (attrs.stride !== 1) return { kernels: general, tiling: {}, sums: n * h * w * outVectors };
-  const rows = (attrs.kernelSize + 2) * attrs.kernelSize;
-  if (limits.hasQuads && Math.max(rows, outVectors) <= limits.maxTextureDimension2D) {
+  const candidates: Candidate[] = [{ kernels: general, tiling: {}, sums: n * h * w * outVectors }];
+  if (attrs.stride !== 1) return candidates;
+  const rowsOfFour = { rowTiles: Math.ceil(w / 4), invocations: n * h * Math.ceil(w / 4) * outVectors };
+  candidates.unshift({ kernels: rowOfFour, tiling: rowsOfFour, sums: rowsOfFour.invocations });
+  const textureRows = (attrs.kernelSize + 2) * attrs.kernelSize;
+  if (limits.hasQuads && Math.max(textureRows, outVectors) <= limits.maxTextureDimension2D) {
     const [rowTiles, rowPairs] = [Math.ceil(w / 8), Math.ceil(h / 2)];
     const invocations = n * rowPairs * rowTiles * outVectors;
-    return { kernels: tileOf8x2, tiling: { rowTiles, rowPairs, invocations }, sums: invocations };
+    candidates.unshift({ kernels: tileOf8x2, tiling: { rowTiles, rowPairs, invocations }, sums: invocations });
   }
-  const rowTiles = Math.ceil(w / 4);
-  const invocations = n * h * rowTiles * outVectors;
-  return { kernels: rowOfFour, tiling: { rowTiles, invocations }, sums: invocations };
+  return candidates;
 }
 
 /** Weights `[k, k, outVectors]` vec4; as a texture between two rows of zeros. */

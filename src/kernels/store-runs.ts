@@ -21,6 +21,12 @@ export function mainValue(stores: readonly Store[]): string {
   return (stores.find(isMain) ?? stores[stores.length - 1]).value;
 }
 
+/** What of an op's stores its time depends on. */
+export function describeStores({ stores = [], copies = [], residual }: FusedOp): string {
+  const all = [...stores, ...copies.flatMap((copy) => copy.stores ?? [])];
+  return `${stores.length} stores ${copies.length} copies ${residual !== undefined || all.some(({ finish }) => finish?.residual) ? 'residual' : ''}`;
+}
+
 /** Copies as one run of the value that is finished, of which some vec4s in a row go to one scratch as they are, the rest to another. */
 export interface CopyRun {
   readonly copies: readonly FusedOp<ChannelSliceAttrs>[];

@@ -1,7 +1,7 @@
 /** Batches that are run in parts, and what is checked of every output. */
 import { CompConvError } from '../errors.ts';
 import { formatShape, type Tensor } from '../tensor/tensor.ts';
-import type { RunResult } from './gpu-network.ts';
+import type { TappedResult } from './gpu-network.ts';
 import { isGpuTensor, isTensor, type SessionInput } from './session-input.ts';
 
 /** How many images an input is; nothing is checked here. */
@@ -17,10 +17,11 @@ export function imageSize(input: SessionInput): string {
 
 /** The input in parts of at most `images` each; a tensor on the GPU cannot be one of several. */
 export function splitBatch(input: SessionInput, images: number): SessionInput[] {
+  if (!isTensor(input) && !Array.isArray(input)) return [input]; // One image, which may well have a `slice` of its own.
   const parts: SessionInput[] = [];
   for (let from = 0; from < batchSize(input); from += images) {
     if (!isTensor(input)) {
-      parts.push((input as readonly never[]).slice(from, from + images));
+      parts.push((input as readonly unknown[] as readonly never[]).slice(from, from + images));
       continue;
     }
     const [n, ...shape] = input.shape;
@@ -32,11 +33,12 @@ export function splitBatch(input: SessionInput, images: number): SessionInput[] 
 }
 
 /** The results of a batch's parts, in order, as that of the batch. */
-export function joinResults(results: readonly RunResult[]): RunResult {
-  const sum = (of: (result: RunResult) => number) => results.reduce((total, result) => total + of(result), 0);
+export function joinResults(results: readonly TappedResult[]): TappedResult {
+  const sum = (of: (result: TappedResult) => number) => results.reduce((total, result) => total + of(result), 0);
   const isTimed = results.every(({ gpuTimeMs }) => gpuTimeMs !== undefined);
   return {
     output: joinTensors(results.map(({ output }) => output)),
+    taps: Object.fromEntries(Object.keys(results[0].taps).map((tap) => [tap, joinTensors(results.map(({ taps }) => taps[tap]))])),
     latencyMs: sum(({ latencyMs }) => latencyMs),
     encodeMs: sum(({ encodeMs }) => encodeMs),
     submits: sum(({ submits }) => submits),

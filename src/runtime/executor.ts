@@ -4,12 +4,13 @@
  */
 import { roundUp } from '../tensor/channel-layout.ts';
 import type { ImageShape } from '../tensor/image-shape.ts';
+import type { Tensor } from '../tensor/tensor.ts';
 import { FIRST_UNIFORM_BINDING, SAMPLER_BINDING, uniformStructs, type BufferRef, type Dispatch } from '../kernels/kernel.ts';
 import type { Plan } from '../scheduler/plan.ts';
 import { valueBytes } from '../scheduler/memory.ts';
 import type { ConstantStore } from './constant-store.ts';
 import type { Activation } from './gpu-transfer.ts';
-import { fromStored, packActivation, toStored } from './layout.ts';
+import { fromStored, packActivation, toStored, unpackActivation } from './layout.ts';
 import { dispatchWork } from './pace.ts';
 import type { Stage } from './paced-queue.ts';
 import type { PipelineCache } from './pipelines.ts';
@@ -33,7 +34,8 @@ export class Executor implements Stage {
   readonly #device: GPUDevice;
   readonly #buffers: readonly GPUBuffer[];
   readonly #sizes: GPUBuffer;
-  readonly #readback: GPUBuffer;
+  /** Where each value is downloaded that somebody wants: the output, then what the plan keeps. */
+  readonly #readbacks: ReadonlyMap<string, GPUBuffer>;
   readonly #unused: readonly GPUBuffer[];
   readonly #steps: readonly Step[];
 
@@ -51,11 +53,12 @@ export class Executor implements Stage {
         usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
       }),
     );
-    this.#readback = device.createBuffer({
-      label: 'readback',
-      size: valueBytes(plan.values.get(plan.output)!, plan.dtype),
-      usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
-    });
+    this.#readbacks = new Map(
+      [...new Set([plan.output, ...plan.kept.values()])].map((name) => {
+        const size = valueBytes(plan.values.get(name)!, plan.dtype);
+        return [name, device.createBuffer({ label: `readback of ${name}`, size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST })];
+      }),
+    );
 
     // Every struct of every dispatch in a slot of its own.
     const alignment = device.limits.minUniformBufferOffsetAlignment;
@@ -143,20 +146,33 @@ export class Executor implements Stage {
     }
   }
 
-  /** Records the copy of the output to where `readOutput` reads it. */
+  /** Records the copy of the output, and of what the plan keeps, to where `read` reads it. */
   encodeReadback(encoder: GPUCommandEncoder): void {
-    encoder.copyBufferToBuffer(this.bufferOf(this.plan.output), 0, this.#readback, 0, this.#readback.size);
+    for (const [name, readback] of this.#readbacks) encoder.copyBufferToBuffer(this.bufferOf(name), 0, readback, 0, readback.size);
   }
 
-  /** Waits for the submitted work and copies its output, NHWC with padded channels. */
-  async readOutput(): Promise<Float32Array> {
-    await this.#readback.mapAsync(GPUMapMode.READ);
-    const data = fromStored(this.#readback.getMappedRange(), this.plan.dtype);
-    this.#readback.unmap();
-    return data;
+  /** Waits for the submitted work and copies its output. */
+  async readOutput(): Promise<Tensor> {
+    return this.#read(this.plan.output);
+  }
+
+  /** Waits for the submitted work and copies what the plan keeps, by tap. */
+  async readKept(): Promise<Record<string, Tensor>> {
+    const taps: Record<string, Tensor> = {};
+    for (const [tap, value] of this.plan.kept) taps[tap] = await this.#read(value);
+    return taps;
+  }
+
+  async #read(name: string): Promise<Tensor> {
+    const readback = this.#readbacks.get(name)!;
+    const { shape, layout } = this.plan.values.get(name)!;
+    await readback.mapAsync(GPUMapMode.READ);
+    const packed = fromStored(readback.getMappedRange(), this.plan.dtype);
+    readback.unmap();
+    return unpackActivation(packed, shape, layout);
   }
 
   destroy(): void {
-    for (const buffer of [...this.#buffers, this.#sizes, ...this.#unused, this.#readback]) buffer.destroy();
+    for (const buffer of [...this.#buffers, this.#sizes, ...this.#unused, ...this.#readbacks.values()]) buffer.destroy();
   }
 }

@@ -18,7 +18,6 @@ import { ConstantStore, type UploadProgress } from './constant-store.ts';
 import { withErrorScopes, type EngineDevice } from './device.ts';
 import type { OpenDevice } from './device-source.ts';
 import { Executor } from './executor.ts';
-import { unpackActivation } from './layout.ts';
 import type { GpuTensor } from './gpu-tensor.ts';
 import { createInputTransfer, createOutputTransfer } from './gpu-transfer.ts';
 import type { PacedQueue, Stage } from './paced-queue.ts';
@@ -49,13 +48,22 @@ export interface RunResult {
   readonly gpuTimeMs?: number;
 }
 
+/** With values of inner layers, by tap. */
+export interface TappedResult extends RunResult {
+  readonly taps: Readonly<Record<string, Tensor>>;
+}
+
 export interface PrepareOptions {
+  /** Taps. */
+  readonly keep?: readonly string[];
   readonly onUpload?: UploadProgress | undefined;
   readonly onCompile?: CompileProgress | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 export interface NetworkRunOptions {
+  /** Taps. Default none. */
+  readonly keep?: readonly string[];
   /** Mirrors images left to right. */
   readonly flip?: boolean;
   readonly isTimed: boolean;
@@ -108,20 +116,21 @@ export class GpuNetwork {
     return { weightBytes: this.constants.byteLength, activationBytes, pooledBytes: sizes.reduce((sum, bytes) => sum + bytes, 0) };
   }
 
-  /** The plan for an input shape. */
-  plan(shape: ImageShape): Plan {
+  /** The plan for an input shape. @param keep taps; see `ScheduleOptions` */
+  plan(shape: ImageShape, keep: readonly string[] = []): Plan {
     const { graph } = this.#network;
     const sized = sameImageShape(shape, shapeOf(graph, graph.input)) ? graph : withInputShape(graph, shape);
-    return schedule(sized, this.engine.limits, { ...this.#scheduleOptions(), dtype: this.dtype });
+    return schedule(sized, this.engine.limits, { ...this.#scheduleOptions(), dtype: this.dtype, keep });
   }
 
   /** The executor for an input shape; made if there is none yet. @throws limit-exceeded, gpu-validation, out-of-memory, aborted */
   async prepare(shape: ImageShape, options: PrepareOptions = {}): Promise<Executor> {
-    const key = formatImageShape(shape);
+    const { keep = [] } = options;
+    const key = JSON.stringify([formatImageShape(shape), ...keep]);
     let executor = this.#executors.get(key);
     this.#executors.delete(key); // Back in below as the most recent one.
     if (!executor) {
-      const plan = this.plan(shape);
+      const plan = this.plan(shape, keep);
       try {
         executor = await this.#createExecutor(plan, options);
       } catch (error) {
@@ -157,10 +166,10 @@ export class GpuNetwork {
   }
 
   /** Runs once, and downloads the output. @throws invalid-argument, invalid-graph, limit-exceeded, gpu-validation, out-of-memory; what `check` does */
-  async run(input: SessionInput, options: NetworkRunOptions): Promise<RunResult> {
+  async run(input: SessionInput, options: NetworkRunOptions): Promise<TappedResult> {
     const timer = options.isTimed ? this.#timer : undefined;
     return this.#feed(input, options, async (executor, { stages, write, start }) => {
-      const { value: packed, submits, encodeMs } = await this.queue.run({
+      const { value: output, submits, encodeMs } = await this.queue.run({
         name: this.#network.graph.name,
         stages: [...stages, executor],
         timer,
@@ -170,9 +179,11 @@ export class GpuNetwork {
         check: options.check,
       });
       const latencyMs = performance.now() - start;
+      const taps = await executor.readKept();
       const gpuTimeNs = await timer?.readNs();
       return {
-        output: unpackActivation(packed, executor.outputShape),
+        output,
+        taps,
         latencyMs,
         encodeMs,
         submits,
@@ -200,9 +211,9 @@ export class GpuNetwork {
   }
 
   /** Does `work` with the executor for an input, and what brings the input there. */
-  async #feed<T>(input: SessionInput, { flip = false, check }: NetworkRunOptions, work: (executor: Executor, feed: Feed) => Promise<T>): Promise<T> {
+  async #feed<T>(input: SessionInput, { flip = false, keep = [], check }: NetworkRunOptions, work: (executor: Executor, feed: Feed) => Promise<T>): Promise<T> {
     const { device } = this.engine;
-    const executor = await this.prepare(shapeOfInput(this.#network.graph, input));
+    const executor = await this.prepare(shapeOfInput(this.#network.graph, input), { keep });
     if (isTensor(input)) {
       const write = () => executor.writeInput(input.data);
       return work(executor, { stages: [], write, start: performance.now() });

@@ -21,9 +21,10 @@ import { seededWeights } from '../weights/seeded.ts';
 import { batchSize, checkFinite, imageSize, joinResults, splitBatch } from './batches.ts';
 import type { AdapterDescription, DeviceOptions } from './device.ts';
 import { DeviceSource } from './device-source.ts';
-import { GpuNetwork, type Network, type NetworkRunOptions, type PrepareOptions, type RunResult } from './gpu-network.ts';
+import { GpuNetwork, type Network, type NetworkRunOptions, type PrepareOptions, type RunResult, type TappedResult } from './gpu-network.ts';
 import type { GpuTensor } from './gpu-tensor.ts';
 import { isGpuTensor, type SessionInput } from './session-input.ts';
+import type { SelfTestOptions, SelfTestReport } from './self-test.ts';
 import type { TuningProgress, TuningReport } from './tuner.ts';
 import { isKnown, lookUp, tuningKey, type TunedSignature, type TuningCache } from './tuning-cache.ts';
 
@@ -94,6 +95,10 @@ export class Session {
   #tuned: ReadonlyMap<string, TunedSignature> = new Map();
   /** Kernels to take instead of the predicted ones, by signature. */
   #choices: ReadonlyMap<string, string> = new Map();
+  /** Pipelines that computed something else in a self-test. */
+  #excluded: ReadonlySet<string> = new Set();
+  /** Whether one of them has no replacement. */
+  #isBroken = false;
   #plan: Plan | undefined;
   #ignoreLoss = () => {};
   #cost: NetworkCost | undefined;
@@ -184,7 +189,17 @@ export class Session {
 
   /** As `run`, with how long it took. */
   async runTimed(input: SessionInput, options: RunOptions = {}): Promise<RunResult> {
-    return this.#run(input, options, true);
+    const { taps: _, ...result } = await this.#run(input, options, true);
+    return result;
+  }
+
+  /**
+   * Values of inner layers, `[N, C, H, W]` or `[N, C]`, by the names that were asked for: those of the graph's nodes, or of a module, which
+   * stands for its last node, such as `layer3` of a ResNet. The network runs to its end, with a plan of its own for these layers.
+   * @throws invalid-argument for a name that there is not, with those that are close; what `run` does
+   */
+  async features(input: SessionInput, layers: readonly string[], options: RunOptions = {}): Promise<Record<string, Tensor>> {
+    return { ...(await this.#run(input, options, false, layers)).taps };
   }
 
   /**
@@ -210,6 +225,15 @@ export class Session {
    */
   tune(options: TuneOptions = {}): Promise<TuningReport> {
     return this.#inTurn((placed) => this.#tune(placed, options), options.signal);
+  }
+
+  /**
+   * Tries every kernel in use, for inputs of the model's own shape, against the CPU on this adapter; takes a second or two, and runs
+   * wait. A kernel that computes something else is not used any more. Where there is no other one, `ok` is false, and runs reject.
+   * @throws aborted, device-lost, out-of-memory, disposed
+   */
+  selfTest(options: SelfTestOptions = {}): Promise<SelfTestReport> {
+    return this.#inTurn((placed) => this.#selfTest(placed, options), options.signal);
   }
 
   /** Of the kinds of work in the plan that can be done in several ways, how many are tuned. */
@@ -290,6 +314,12 @@ export class Session {
   #check(signal: AbortSignal | undefined): void {
     this.#throwIfDisposed();
     throwIfAborted(signal);
+    if (!this.#isBroken) return;
+    throw new CompConvError(
+      'gpu-validation',
+      `${this.graph.name}: a kernel computes something else on ${this.adapter.name}, as selfTest() found, and there is no other one: ` +
+        "update the graphics driver, or load the model with `fallback: 'wasm'` there",
+    );
   }
 
   #throwIfDisposed(): void {
@@ -300,21 +330,27 @@ export class Session {
     const { schedule, withoutPasses, forcedPasses } = this.#options;
     return {
       choices: this.#choices,
+      excluded: this.#excluded,
       ...(schedule && { schedule }),
       ...(withoutPasses && { withoutPasses }),
       ...(forcedPasses && { forcedPasses }),
     };
   }
 
-  async #run(input: SessionInput, { flip = false, signal, allowNonFinite }: RunOptions, isTimed: boolean): Promise<RunResult> {
+  async #run(
+    input: SessionInput,
+    { flip = false, signal, allowNonFinite }: RunOptions,
+    isTimed: boolean,
+    keep: readonly string[] = [],
+  ): Promise<TappedResult> {
     const check = () => this.#check(signal);
-    const result = await this.#inTurn((placed) => this.#runInParts(placed, input, { flip, isTimed, check }), signal);
-    if (!allowNonFinite) checkFinite(result.output, this.graph.name);
+    const result = await this.#inTurn((placed) => this.#runInParts(placed, input, { flip, keep, isTimed, check }), signal);
+    if (!allowNonFinite) for (const tensor of [result.output, ...Object.values(result.taps)]) checkFinite(tensor, this.graph.name);
     return result;
   }
 
   /** A batch as a whole if that fits, else in parts. */
-  async #runInParts(placed: GpuNetwork, input: SessionInput, options: NetworkRunOptions): Promise<RunResult> {
+  async #runInParts(placed: GpuNetwork, input: SessionInput, options: NetworkRunOptions): Promise<TappedResult> {
     const images = batchSize(input);
     const key = imageSize(input);
     if (images <= (this.#largestBatch.get(key) ?? Infinity)) {
@@ -325,7 +361,7 @@ export class Session {
         this.#largestBatch.set(key, Math.ceil(images / 2));
       }
     }
-    const results: RunResult[] = [];
+    const results: TappedResult[] = [];
     for (const part of splitBatch(input, this.#largestBatch.get(key)!)) results.push(await this.#runInParts(placed, part, options));
     return joinResults(results);
   }
@@ -336,8 +372,25 @@ export class Session {
     if (key === this.#tuningKey) return;
     const record = this.#options.tuning && (await lookUp(this.#options.tuning, key));
     this.#tuningKey = key;
+    this.#excluded = new Set();
+    this.#isBroken = false;
     this.#tuned = new Map(Object.entries(record?.signatures ?? {}));
     this.#choices = new Map([...this.#tuned].map(([signature, { chosen }]) => [signature, chosen]));
+  }
+
+  async #selfTest(placed: GpuNetwork, options: SelfTestOptions): Promise<SelfTestReport> {
+    const { selfTest } = await import('./self-test.ts');
+    const { engine, queue, pipelines } = placed;
+    const scheduleOptions = { ...this.#scheduleOptions, dtype: placed.dtype };
+    const report = await selfTest({ engine, queue, pipelines, graph: this.graph, scheduleOptions }, options);
+    this.#throwIfDisposed();
+    this.#isBroken = !report.ok;
+    if (report.excluded.length !== this.#excluded.size) {
+      this.#excluded = new Set(report.excluded);
+      placed.dropExecutors();
+      this.#plan = (await placed.prepare(this.#ownShape)).plan;
+    }
+    return report;
   }
 
   async #tune(placed: GpuNetwork, options: TuneOptions): Promise<TuningReport> {

@@ -1,5 +1,6 @@
 /** A plan, or an op of one, on a device with made-up inputs: it can be run for its results and timed. */
 import { bytesPerElement, type Dtype } from '../tensor/dtype.ts';
+import type { ImageShape } from '../tensor/image-shape.ts';
 import { seededUniform } from '../weights/seeded.ts';
 import { valueBytes, type PlannedValue } from '../scheduler/memory.ts';
 import type { Excerpt } from '../scheduler/isolate.ts';
@@ -126,7 +127,7 @@ export class Trial {
   }
 
   #writeInputs(): void {
-    for (const name of this.plan.inputs) this.#write(name, madeUp(name, this.plan.values.get(name)!));
+    for (const name of this.plan.inputs) this.#write(name, madeUp(name, this.plan.values.get(name)!, this.plan.dtype));
   }
 
   #write(name: string, values: Float32Array<ArrayBuffer>): void {
@@ -134,9 +135,15 @@ export class Trial {
   }
 }
 
-/** Values in [-1, 1) for every channel, 0 in the padding. */
-function madeUp(name: string, { shape: { n, h, w, c }, pitch, layout }: PlannedValue): Float32Array<ArrayBuffer> {
-  const values = seededUniform(SEED, name, n * h * w * c, -1, 1);
+/** Values in [-1, 1) of an input of that name: NHWC, dense, as they are stored. */
+export function madeUpValues(name: string, { n, h, w, c }: ImageShape, dtype: Dtype): Float32Array {
+  return fromStored(toStored(seededUniform(SEED, name, n * h * w * c, -1, 1), dtype).buffer, dtype);
+}
+
+/** The same where they lie on the GPU, 0 in the padding. */
+function madeUp(name: string, { shape, pitch, layout }: PlannedValue, dtype: Dtype): Float32Array<ArrayBuffer> {
+  const { n, h, w, c } = shape;
+  const values = madeUpValues(name, shape, dtype);
   const packed = new Float32Array(n * h * w * pitch);
   for (let source = 0, pixel = 0; pixel < packed.length; pixel += pitch) {
     for (let channel = 0; channel < c; channel++) packed[pixel + layout.lanes[channel]] = values[source++];

@@ -1,6 +1,6 @@
 /**
  * Pass: identity slices are copied by a dispatch that reads their input anyway, the module's primitive convolution, in
- * invocations of their own. No dispatch for a slice.
+ * invocations of their own. No dispatch for a slice, but for one that is also a value of its own.
  */
 import type { ChannelSliceAttrs } from '../ops/channel-slice.ts';
 import type { FusedOp } from '../kernels/fused-op.ts';
@@ -19,7 +19,7 @@ export function freeSlices(program: Program): Program {
     const slices = program.ops.filter((slice): slice is Op & FusedOp<ChannelSliceAttrs> => {
       const { attrs, output, stores, inputs } = slice;
       const isSame = attrs.op === 'channel-slice' && inputs[0] === op.inputs[0] && attrs.stride === stride;
-      const isCopy = output.h === op.output.h && output.w === op.output.w && stores?.some(({ value }) => value === y);
+      const isCopy = output.h === op.output.h && output.w === op.output.w && stores?.some(({ value }) => value === y) && stores.every(({ value }) => value !== slice.name);
       return isSame && !!isCopy && !copied.has(slice.name);
     });
     if (slices.length === 0 || !fitCopies(slices, y, raw, around)) return op;

@@ -13,9 +13,10 @@ import { opsWithEpilogue } from '../kernels/kernels.ts';
 import { invariant } from '../errors.ts';
 import type { Op, Program } from './program.ts';
 
-export function fuseEpilogues(graph: Graph): Program {
+/** @param kept names of nodes whose values are wanted by themselves */
+export function fuseEpilogues(graph: Graph, kept: readonly string[] = []): Program {
   const readers = new Map<string, number>();
-  for (const node of graph.nodes) for (const input of node.inputs) readers.set(input, (readers.get(input) ?? 0) + 1);
+  for (const value of [...graph.nodes.flatMap(({ inputs }) => inputs), ...kept]) readers.set(value, (readers.get(value) ?? 0) + 1);
   const ops = new Map<string, Op>();
 
   /** The op that computes `value`, if it may finish with one step more. */
@@ -78,6 +79,7 @@ export function fuseEpilogues(graph: Graph): Program {
     input: graph.input,
     inputShape: shapeOf(graph, graph.input),
     output: graph.output,
+    kept,
     joined: new Map(),
     layouts: new Map(),
   };

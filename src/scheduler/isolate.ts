@@ -21,7 +21,7 @@ export function distinctForms({ forms }: Plan): readonly Form[] {
 export interface Excerpt extends Plan {
   /** Values that it reads and does not write. */
   readonly inputs: readonly string[];
-  /** Values that it writes and others read. */
+  /** Values that it writes and others read, whoever wants the kept ones included. */
   readonly results: readonly string[];
 }
 
@@ -34,10 +34,11 @@ export function isolate(plan: Plan, signature: string): Excerpt | undefined {
 
 /** Some of a plan's dispatches as a plan of their own; every value has a buffer of its own. */
 export function excerpt(plan: Plan, dispatches: readonly Dispatch[]): Excerpt {
-  const written = new Set(dispatches.flatMap((dispatch) => valuesOf(dispatch).written));
-  const inputs = [...new Set(dispatches.flatMap((dispatch) => valuesOf(dispatch).read))].filter((value) => !written.has(value));
+  const { read, written } = bound(dispatches);
+  const inputs = [...read].filter((value) => !written.has(value));
   const readElsewhere = new Set(plan.dispatches.flatMap((dispatch) => (dispatches.includes(dispatch) ? [] : valuesOf(dispatch).read)));
-  const results = [...written].filter((value) => value === plan.output || readElsewhere.has(value));
+  const wanted = new Set([plan.output, ...plan.kept.values(), ...readElsewhere]);
+  const results = [...written].filter((value) => wanted.has(value));
   const used = [...inputs, ...written];
   const keys = new Set(dispatches.flatMap(({ buffers }) => buffers.flatMap((ref) => ('constant' in ref ? [ref.constant] : []))));
   const bufferBytes = used.map((value) => valueBytes(plan.values.get(value)!, plan.dtype));
@@ -57,6 +58,34 @@ export function excerpt(plan: Plan, dispatches: readonly Dispatch[]): Excerpt {
       lowerBoundBytes: bufferBytes.reduce((sum, bytes) => sum + bytes, 0),
     },
   };
+}
+
+/**
+ * The dispatches of a label, with as few others as give a plan whose inputs and results are all `known` values: one that writes what
+ * only the scheduler knows goes with one that reads it, and the other way round. `results` are all values that it writes and knows.
+ */
+export function selfContained(plan: Plan, label: string, known: { has(value: string): boolean }): Excerpt {
+  const labels = new Set([label]);
+  const touching = (value: string, access: 'read' | 'written') => plan.dispatches.filter((dispatch) => valuesOf(dispatch)[access].includes(value));
+  // Sets go on with what is added on the way.
+  for (const added of labels) {
+    const { read, written } = bound(plan.dispatches.filter((dispatch) => dispatch.label === added));
+    for (const value of [...read, ...written]) {
+      if (known.has(value)) continue;
+      for (const writer of touching(value, 'written')) labels.add(writer.label);
+      const readers = touching(value, 'read').map((reader) => reader.label);
+      if (!readers.some((reader) => labels.has(reader))) labels.add(readers[0]);
+    }
+  }
+  const dispatches = plan.dispatches.filter((dispatch) => labels.has(dispatch.label));
+  const results = [...bound(dispatches).written].filter((value) => known.has(value));
+  return { ...excerpt(plan, dispatches), output: results[0], results };
+}
+
+/** All values that some dispatches read, and those that they write. */
+function bound(dispatches: readonly Dispatch[]): { read: Set<string>; written: Set<string> } {
+  const all = dispatches.map(valuesOf);
+  return { read: new Set(all.flatMap(({ read }) => read)), written: new Set(all.flatMap(({ written }) => written)) };
 }
 
 function labelsOf({ forms, dispatches }: Plan, signature: string): readonly string[] {

@@ -33,12 +33,12 @@ export function valueBytes({ shape: { n, h, w }, pitch }: Pick<PlannedValue, 'sh
   return n * h * w * pitch * bytesPerElement(dtype);
 }
 
-/** Assigns buffers. `input` is alive from before the first dispatch, `output` until after the last. */
+/** Assigns buffers. `input` is alive from before the first dispatch, `wanted` until after the last. */
 export function assignMemory(
   dispatches: readonly Dispatch[],
   planned: ReadonlyMap<string, PlannedValue>,
   input: string,
-  output: string,
+  wanted: Iterable<string>,
   dtype: Dtype,
 ): Memory {
   const lifetimes = new Map<string, { first: number; last: number }>([[input, { first: -1, last: -1 }]]);
@@ -50,7 +50,7 @@ export function assignMemory(
       else lifetimes.set(name, { first: index, last: index });
     }
   });
-  lifetimes.get(output)!.last = dispatches.length;
+  for (const name of wanted) lifetimes.get(name)!.last = dispatches.length;
 
   const lifespan = ({ first, last }: { first: number; last: number }) => last - first;
   const values = [...lifetimes].map(([name, lifetime]) => ({ name, ...lifetime, bytes: valueBytes(planned.get(name)!, dtype) }));

@@ -12,6 +12,12 @@ import type { Memory, PlannedValue } from './memory.ts';
 export const schedules = ['reference', 'optimized'] as const;
 export type ScheduleName = (typeof schedules)[number];
 
+/** Channels of a value that the dispatches of a label write. */
+export interface WrittenPart {
+  readonly label: string;
+  readonly channels: readonly number[];
+}
+
 /** Several ways to carry out some ops that a pass chose from; a measured choice overrules its prediction. */
 export interface Form extends Choice {
   /** What the dispatches are labelled that carry them out, whichever way is taken. */
@@ -27,9 +33,13 @@ export interface Plan {
   readonly dtype: Dtype;
   readonly input: string;
   readonly output: string;
+  /** By tap, the value that is there too at the end, complete: the tap's node names it. It may lie in another order: see its layout. */
+  readonly kept: ReadonlyMap<string, string>;
   /** Every value that has a buffer. Input and output lie in the graph's own order. */
   readonly values: ReadonlyMap<string, PlannedValue>;
   readonly dispatches: readonly Dispatch[];
+  /** Of the values that dispatches write in parts: which channels those of a label write. Every other value one label writes as a whole. */
+  readonly parts: ReadonlyMap<string, readonly WrittenPart[]>;
   /** What passes chose, in order. */
   readonly forms: readonly Form[];
   readonly constants: ReadonlyMap<string, Constant>;
@@ -74,6 +84,7 @@ export function printPlan(plan: Plan): string {
   const { dispatches, memory } = plan;
   const summary = summarizePlan(plan);
   const value = (name: string) => `${name}@${memory.bufferOf.get(name)}`;
+  const kept = [...plan.kept].map(([tap, name]) => `${tap === name ? '' : `${tap} = `}${value(name)}`);
   const rows = dispatches.map((dispatch, index) => {
     const { read, written } = valuesOf(dispatch);
     const finish = [
@@ -95,7 +106,7 @@ export function printPlan(plan: Plan): string {
   });
   return [
     `${plan.name}, schedule ${plan.schedule}${plan.dtype === 'f32' ? '' : `, ${plan.dtype}`}: ${formatImageShape(plan.values.get(plan.input)!.shape)} -> ${formatImageShape(plan.values.get(plan.output)!.shape)}`,
-    `input ${value(plan.input)}, output ${value(plan.output)}; value@buffer`,
+    `input ${value(plan.input)}, output ${value(plan.output)}${kept.length > 0 ? `, kept ${kept.join(', ')}` : ''}; value@buffer`,
     ...alignColumns(rows),
     `${summary.dispatches} dispatches, ${summary.pipelines} pipelines, ${summary.macs} MACs`,
     `activations ${summary.activationBytes} bytes in ${memory.bufferBytes.length} buffers (lower bound ${memory.lowerBoundBytes}), ` +

@@ -16,6 +16,8 @@ export interface Program {
   readonly input: string;
   readonly inputShape: ImageShape;
   readonly output: string;
+  /** Values that someone wants besides the output: each has one reader more than there are ops that read it. */
+  readonly kept: readonly string[];
   /** Values that several ops write, each a part. */
   readonly joined: ReadonlyMap<string, Joined>;
   /** How the channels of a value or of an op's result lie, where it is not the graph's own order. */
@@ -74,9 +76,10 @@ export function chained(attrs: ChainAttrs, stores: readonly Store[], copies?: Fu
   return { ...own, affine: [], relu: false, stores, ...(copies && { copies }) };
 }
 
-/** How often each value is read, as input or residual, on the way to a value in parts too; being the output counts. */
-export function countReaders({ ops, output }: Program): Map<string, number> {
-  const readers = new Map([[output, 1]]);
+/** How often each value is read, as input or residual, on the way to a value in parts too; being the output counts, and being kept. */
+export function countReaders({ ops, output, kept }: Program): Map<string, number> {
+  const readers = new Map<string, number>();
+  for (const value of [output, ...kept]) readers.set(value, (readers.get(value) ?? 0) + 1);
   for (const op of ops) {
     // Ops that write parts of one value add the same residual, each to its own part: one reader each does no harm.
     const residuals = [op, ...(op.copies ?? [])].flatMap(({ residual, stores = [] }) => [residual, ...stores.map(({ finish }) => finish?.residual)]);

@@ -5,9 +5,10 @@
 import { CompConvError, invariant } from '../errors.ts';
 import type { Dtype } from '../tensor/dtype.ts';
 import type { Graph } from '../graph/graph.ts';
+import { resolveTap } from '../graph/taps.ts';
 import type { Constant } from '../kernels/constants.ts';
 import type { Dispatch, KernelLimits } from '../kernels/kernel.ts';
-import { lower } from '../kernels/kernels.ts';
+import { lowerAvoiding, planAvoiding } from './avoid.ts';
 import { collapseModules } from './collapse-modules.ts';
 import { expandModules } from './expand-modules.ts';
 import { freeShuffle } from './free-shuffle.ts';
@@ -17,8 +18,8 @@ import { fuseModules } from './fuse-modules.ts';
 import { fuseTails } from './fuse-tails.ts';
 import { assignMemory, valueBytes, type PlannedValue } from './memory.ts';
 import { mergeGrows } from './merge-grows.ts';
-import { schedules, type Form, type Plan, type ScheduleName } from './plan.ts';
-import type { Decision, Program } from './program.ts';
+import { schedules, type Form, type Plan, type ScheduleName, type WrittenPart } from './plan.ts';
+import { opsWithin, type Decision, type Joined, type Program } from './program.ts';
 import { scaleTails } from './scale-tails.ts';
 import { settleLayouts, surroundings } from './settle-layouts.ts';
 import { zeroCopyConcat } from './zero-copy-concat.ts';
@@ -63,15 +64,29 @@ export interface ScheduleOptions {
   readonly forcedPasses?: readonly PassName[];
   /** Kernels and forms to take instead of the predicted ones, by signature: what tuning measured. */
   readonly choices?: ReadonlyMap<string, string>;
+  /**
+   * Taps: values that must be in memory at the end besides the output, complete, by the names of nodes or of what they are parts of:
+   * see `resolveTap`. Nothing is fused with a tapped value's readers. `Plan.kept` says which values they are.
+   */
+  readonly keep?: readonly string[];
+  /** Pipelines (see `pipelineKey`) to do without wherever the plan can: what a self-test found to be wrong. */
+  readonly excluded?: ReadonlySet<string>;
   /** Called with the program before the first pass, named `fuse-epilogues`, and after each one. */
   readonly onPass?: (name: string, program: Program) => void;
 }
 
 /** Makes the plan of a graph for an adapter's limits. @throws limit-exceeded naming what does not fit; invalid-graph, invalid-argument. */
 export function schedule(graph: Graph, limits: ScheduleLimits = DEFAULT_LIMITS, options: ScheduleOptions = {}): Plan {
-  const { schedule: name = 'optimized', dtype = 'f32' } = options;
+  const { excluded = new Set(), withoutPasses = [] } = options;
+  const passes = options.schedule === 'reference' ? [] : passNames.filter((pass) => !withoutPasses.includes(pass));
+  return planAvoiding(passes, excluded, (without) => makePlan(graph, limits, { ...options, excluded, withoutPasses: [...withoutPasses, ...without] }));
+}
+
+function makePlan(graph: Graph, limits: ScheduleLimits, options: ScheduleOptions & Required<Pick<ScheduleOptions, 'excluded'>>): Plan {
+  const { schedule: name = 'optimized', dtype = 'f32', keep = [], excluded } = options;
+  const kept = new Map(keep.map((tap) => [tap, resolveTap(graph, tap)]));
   const forms: Form[] = [];
-  const program = optimize(fuseEpilogues(expandModules(graph)), limits, options, forms);
+  const program = optimize(fuseEpilogues(expandModules(graph), [...new Set(kept.values())]), limits, options, forms);
   if (program.ops.length === 0) throw new CompConvError('invalid-graph', `${graph.name}: there is nothing to run but the input`);
   const around = surroundings(program, { limits, dtype, ...(options.choices && { choices: options.choices }) });
   const dispatches: Dispatch[] = [];
@@ -80,7 +95,7 @@ export function schedule(graph: Graph, limits: ScheduleLimits = DEFAULT_LIMITS, 
   for (const [joined, { shape }] of program.joined) shapes.set(joined, shape);
   for (const op of program.ops) {
     if (!op.stores || op.stores.some(({ value }) => value === op.name)) shapes.set(op.name, op.output);
-    const lowered = lower(op, around);
+    const lowered = lowerAvoiding(op, around, excluded);
     const layer = layerOf(graph, op.source);
     dispatches.push(...lowered.dispatches.map((call) => ({ ...call, layer })));
     for (const constant of lowered.constants) constants.set(constant.key, constant);
@@ -98,14 +113,23 @@ export function schedule(graph: Graph, limits: ScheduleLimits = DEFAULT_LIMITS, 
     dtype,
     input: program.input,
     output: program.output,
+    kept,
     values,
     dispatches,
+    parts: writtenParts(program),
     forms,
     constants,
-    memory: assignMemory(dispatches, values, program.input, program.output, dtype),
+    memory: assignMemory(dispatches, values, program.input, [program.output, ...program.kept], dtype),
   };
   checkLimits(plan, limits);
   return plan;
+}
+
+/** The values in parts, by the ops that are left: what became part of another op is written by that. */
+function writtenParts({ ops, joined }: Program): Map<string, WrittenPart[]> {
+  const labels = new Map(ops.flatMap((op) => opsWithin(op).map(({ name }) => [name, op.name] as const)));
+  const written = ({ parts }: Joined) => parts.map(({ writer, channels }) => ({ label: labels.get(writer)!, channels }));
+  return new Map([...joined].map(([name, value]) => [name, written(value)]));
 }
 
 /** The node of a graph that an op of its program comes from: parts of a CompConv carry its name in front of their own. */

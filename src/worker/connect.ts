@@ -10,6 +10,7 @@ import type { RunResult } from '../runtime/gpu-network.ts';
 import type { LoadModelOptions } from '../load/load-model.ts';
 import type { ModelSource } from '../models/read-model.ts';
 import type { RunOptions, SessionMemory, TuneOptions } from '../runtime/session.ts';
+import type { SelfTestOptions, SelfTestReport } from '../runtime/self-test.ts';
 import type { SessionInput } from '../runtime/session-input.ts';
 import type { TuningReport } from '../runtime/tuner.ts';
 import type { Dtype } from '../tensor/dtype.ts';
@@ -124,6 +125,14 @@ export class RemoteSession {
     return this.#feed('classify', image, options);
   }
 
+  features(input: SessionInput, layers: readonly string[], options: RunOptions = {}): Promise<Record<string, Tensor>> {
+    return this.#feed('features', input, options, layers);
+  }
+
+  selfTest({ signal, onProgress }: SelfTestOptions = {}): Promise<SelfTestReport> {
+    return this.#call('selfTest', [], { signal, onProgress });
+  }
+
   /** See `Session.tune`; a cache of your own is `serve`'s to have. */
   tune({ signal, onProgress, fresh }: Omit<TuneOptions, 'cache'> = {}): Promise<TuningReport> {
     return this.#call('tune', [undefined, { fresh }], { signal, onProgress });
@@ -147,10 +156,10 @@ export class RemoteSession {
     this.dispose();
   }
 
-  async #feed<T>(method: SessionMethod, input: SessionInput, { signal, ...options }: RunOptions): Promise<T> {
+  async #feed<T>(method: SessionMethod, input: SessionInput, { signal, ...options }: RunOptions, layers?: readonly string[]): Promise<T> {
     const given = await crossingInput(input);
     try {
-      return await this.#call(method, [given, options], { signal, transfer: transfersOf(given) });
+      return await this.#call(method, [given, options, layers], { signal, transfer: transfersOf(given) });
     } catch (error) {
       closeCopies(given, input);
       throw error;

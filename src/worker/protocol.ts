@@ -21,7 +21,7 @@ export interface Introduction {
 }
 
 /** What can be asked of a session in a worker. */
-export type SessionMethod = 'run' | 'runTimed' | 'classify' | 'tune' | 'dispose';
+export type SessionMethod = 'run' | 'runTimed' | 'classify' | 'features' | 'tune' | 'selfTest' | 'dispose';
 
 /** A question; the answer has its number. */
 export type CallRequest =

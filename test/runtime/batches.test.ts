@@ -8,19 +8,26 @@ test.each([1, 2, 3, 5, 7, 9])('a tensor of 7 images in parts of at most %i is pu
   const input = { shape: [7, 2, 3, 1], data: distinctValues(42, 1) };
   const parts = splitBatch(input, images);
   expect(parts.map(batchSize).every((size) => size >= 1 && size <= images)).toBe(true);
-  const { output, latencyMs, submits } = joinResults(
+  const { output, taps, latencyMs, submits } = joinResults(
     parts.map((part) => {
       if (!isTensor(part)) throw new Error('a tensor was expected');
-      return { output: part, latencyMs: 2, encodeMs: 1, submits: 3 };
+      return { output: part, taps: { same: part }, latencyMs: 2, encodeMs: 1, submits: 3 };
     }),
   );
   expect(output).toEqual(input);
+  expect(taps).toEqual({ same: input });
   expect([latencyMs, submits]).toEqual([2 * parts.length, 3 * parts.length]);
 });
 
 test('a list of images keeps its order', () => {
   const images = Array.from({ length: 5 }, (_, i) => ({ width: i + 1, height: 1, data: new Uint8Array(4 * (i + 1)) }));
   expect(splitBatch(images, 2).flat()).toEqual(images);
+});
+
+test('one image is one part, a Blob too', () => {
+  const image = new Blob(['a picture']);
+  expect(splitBatch(image, 1)).toEqual([image]);
+  expect(splitBatch(image, 1)[0]).toBe(image);
 });
 
 describe('checkFinite', () => {

@@ -47,7 +47,7 @@ const run = (queue: PacedQueue, options: RunOptions = {}) =>
     stages: [executor],
     write: () => executor.writeInput(input),
     encodeAfter: (encoder) => executor.encodeReadback(encoder),
-    read: () => executor.readOutput(),
+    read: async () => (await executor.readOutput()).data,
     ...options,
   });
 

@@ -99,6 +99,59 @@ describe('run', () => {
   });
 });
 
+describe('features', () => {
+  test('of inner layers are those of the reference, for a batch too, and the next run is as before', async () => {
+    const model = small(16);
+    const session = await open(model);
+    const input = image(2, 7);
+    const before = await session.run(input);
+    const features = await session.features(input, ['layer1', 'layer3.0.conv1', 'fc']);
+    const values = runReference(withInputShape(model.graph, { n: 2, h: 28, w: 28, c: 1 }), model.weights, input);
+    const last = model.graph.nodes.findLast(({ name }) => name.startsWith('layer1.'))!.name;
+    expect(Object.keys(features)).toEqual(['layer1', 'layer3.0.conv1', 'fc']);
+    for (const [tap, name] of [['layer1', last], ['layer3.0.conv1', 'layer3.0.conv1'], ['fc', 'fc']]) {
+      const expected = toTensor(values.get(name)!);
+      expect(features[tap].shape).toEqual(expected.shape);
+      expectClose(features[tap].data, expected.data, { relativeL2: 1e-5 });
+    }
+    expect([...(await session.run(input)).data]).toEqual([...before.data]);
+    await expect(session.features(input, ['layer9'])).rejects.toThrow(/has no value "layer9": close are/);
+  });
+});
+
+describe('on the GPU', () => {
+  test('a buffer goes in and another comes out, with the same values', async () => {
+    const session = await open(small(16));
+    const input = image(3, 8);
+    const expected = await session.run(input);
+    const buffer = session.device.createBuffer({ size: input.data.byteLength, usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST });
+    session.device.queue.writeBuffer(buffer, 0, input.data as Float32Array<ArrayBuffer>);
+    const output = await session.run({ shape: input.shape, buffer });
+    expect([...output.data]).toEqual([...expected.data]);
+    const { device } = session;
+    const onGpu = await session.runOnGpu({ shape: input.shape, buffer });
+    expect(onGpu.shape).toEqual([3, 10]);
+    const readback = device.createBuffer({ size: 120, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
+    const encoder = device.createCommandEncoder();
+    encoder.copyBufferToBuffer(onGpu.buffer, 0, readback, 0, 120);
+    device.queue.submit([encoder.finish()]);
+    await readback.mapAsync(GPUMapMode.READ);
+    expect([...new Float32Array(readback.getMappedRange())]).toEqual([...expected.data]);
+    onGpu.destroy();
+  });
+});
+
+describe('selfTest', () => {
+  test('finds every kernel in use right, and changes nothing', async () => {
+    const session = await open(small(16));
+    const before = await session.run(image(1, 9));
+    const report = await session.selfTest();
+    expect(report).toMatchObject({ ok: true, excluded: [], network: session.graph.name });
+    expect(report.variants.every(({ status }) => status === 'passed')).toBe(true);
+    expect([...(await session.run(image(1, 9))).data]).toEqual([...before.data]);
+  });
+});
+
 describe('images', () => {
   test('classify resizes, normalises and names the classes', async () => {
     const bytes = readFileSync(new URL('../../public/models/fashion-mnist-compconv.safetensors', import.meta.url));

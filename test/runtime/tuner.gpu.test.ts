@@ -22,6 +22,7 @@ import { PipelineCache } from '../../src/runtime/pipelines.ts';
 import { TuningTrials } from '../../src/runtime/tuning-trials.ts';
 import { distinctChoices, distinctForms } from '../../src/scheduler/isolate.ts';
 import { expectClose } from '../support/compare.ts';
+import { withOtherCode } from '../support/other-code.ts';
 import { distinctValues } from '../support/random.ts';
 
 let gpu: GPU;
@@ -50,18 +51,7 @@ async function deviceWith(kernel: string, rewrite: (code: string) => string): Pr
   const requiredFeatures = (['timestamp-query', 'subgroups'] as const).filter((feature) => adapter.features.has(feature));
   const device = await adapter.requestDevice({ requiredFeatures });
   devices.push(device);
-  return new Proxy(device, {
-    get(target, key) {
-      const value = Reflect.get(target, key, target) as unknown;
-      if (key === 'createShaderModule') {
-        return (descriptor: GPUShaderModuleDescriptor) => {
-          const isIt = descriptor.label === kernel || descriptor.label === `${kernel}-parts`;
-          return target.createShaderModule(isIt ? { ...descriptor, code: rewrite(descriptor.code) } : descriptor);
-        };
-      }
-      return typeof value === 'function' ? value.bind(target) : value;
-    },
-  });
+  return withOtherCode(device, kernel, rewrite);
 }
 
 /** Two kinds of convolution, one of them twice, with a residual. */

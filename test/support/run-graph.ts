@@ -7,7 +7,6 @@ import type { Graph } from '../../src/graph/graph.ts';
 import { ConstantStore } from '../../src/runtime/constant-store.ts';
 import { withErrorScopes, type EngineDevice } from '../../src/runtime/device.ts';
 import { Executor } from '../../src/runtime/executor.ts';
-import { unpackActivation } from '../../src/runtime/layout.ts';
 import { PipelineCache } from '../../src/runtime/pipelines.ts';
 import { schedule, type ScheduleLimits, type ScheduleOptions } from '../../src/scheduler/schedule.ts';
 import type { Dtype } from '../../src/tensor/dtype.ts';
@@ -27,6 +26,17 @@ export async function runGraph(
   input: Tensor,
   options: RunGraphOptions = {},
 ): Promise<Tensor> {
+  return (await runTapped(engine, graph, weights, input, options)).output;
+}
+
+/** As `runGraph`; gives the values that `options.keep` names, too, by tap. */
+export async function runTapped(
+  engine: EngineDevice,
+  graph: Graph,
+  weights: Weights,
+  input: Tensor,
+  options: RunGraphOptions = {},
+): Promise<{ readonly output: Tensor; readonly kept: ReadonlyMap<string, Tensor> }> {
   const { device } = engine;
   const { dtype = 'f32' } = options;
   const ofDevice = caches.get(device) ?? new Map<Dtype, PipelineCache>();
@@ -48,7 +58,9 @@ export async function runGraph(
       executor.encodeReadback(encoder);
       device.queue.submit([encoder.finish()]);
     });
-    return unpackActivation(await executor!.readOutput(), executor!.outputShape);
+    const output = await executor!.readOutput();
+    const kept = new Map(Object.entries(await executor!.readKept()));
+    return { output, kept };
   } finally {
     executor?.destroy();
     constants.destroy();

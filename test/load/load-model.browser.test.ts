@@ -1,0 +1,202 @@
+/** loadModel in Chromium: the cache, the engine in a worker, and WebAssembly where there is no WebGPU. */
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { BrowserContext, Page } from 'playwright-core';
+import { launchBrowser, startPage, type TestBrowser, type TestPage } from '../support/browser.ts';
+
+const MODEL = '/models/fashion-mnist-compconv.safetensors';
+const file = readFileSync(new URL('../../public/models/fashion-mnist-compconv.safetensors', import.meta.url));
+
+let server: TestPage;
+let gpuBrowser: TestBrowser;
+let context: BrowserContext;
+/** What the server was asked for, and what it answers. */
+let requests: string[] = [];
+let served: Buffer;
+
+beforeAll(async () => {
+  server = await startPage();
+  gpuBrowser = await launchBrowser();
+  context = await gpuBrowser.browser.newContext();
+  await context.route('**/blank-page-of-the-test', (route) => route.fulfill({ contentType: 'text/html', body: '<!doctype html>' }));
+  await context.route('**/test-worker.js', (route) =>
+    route.fulfill({ contentType: 'text/javascript', body: `import { serve } from '/src/worker/worker.ts'; serve();` }),
+  );
+  await context.route('**/broken-worker.js', (route) => route.fulfill({ contentType: 'text/javascript', body: `throw new Error('no engine');` }));
+  await context.route(`**${MODEL}`, async (route) => {
+    requests.push(route.request().method());
+    await route.fulfill({ body: route.request().method() === 'HEAD' ? '' : served, headers: { etag: `"${served.length}"`, 'content-type': 'application/octet-stream' } });
+  });
+});
+afterAll(async () => {
+  await gpuBrowser?.close();
+  await server?.close();
+});
+
+/** As text: the page imports the sources. */
+const IN_PAGE = `
+  const { loadModel, openModelCache } = await import('/src/index.ts');
+  const input = () => ({ shape: [1, 1, 28, 28], data: Float32Array.from({ length: 784 }, (_, i) => Math.sin(i)) });
+  const outcome = (promise) => promise.then((value) => value, ({ name, code, message }) => ({ name, code, message }));
+`;
+
+async function evaluate(code: string, before = ''): Promise<any> {
+  requests = [];
+  const page: Page = await context.newPage();
+  if (before) await page.addInitScript(before);
+  await page.goto(`${server.url}blank-page-of-the-test`);
+  try {
+    return await page.evaluate(`(async () => {${IN_PAGE}${code}})()`);
+  } finally {
+    await page.close();
+  }
+}
+
+test('the cache', async () => {
+  served = file;
+  const load = `
+    const progress = [];
+    const session = await loadModel('${MODEL}', { cache: true, onProgress: (each) => progress.push(each) });
+    const logits = [...(await session.run(input())).data];
+    const list = await openModelCache().list();
+    session.dispose();
+    const bytes = progress.filter(({ phase }) => phase === 'download').map(({ done }) => done);
+    return { logits, bytes, list };`;
+  const first = await evaluate(load);
+  expect(requests).toEqual(['GET']);
+  expect(first.list).toMatchObject([{ url: `${server.url.slice(0, -1)}${MODEL}`, byteLength: file.length }]);
+
+  const second = await evaluate(load);
+  expect(requests).toEqual(['HEAD']);
+  expect(second.logits).toEqual(first.logits);
+  expect(second.bytes).toEqual([...second.bytes].sort((a: number, b: number) => a - b));
+  expect(second.bytes.at(-1)).toBe(file.length);
+
+  // With a hash the server is not even asked; with another one it is, and gives the wrong file.
+  const [{ sha256 }] = first.list;
+  await evaluate(`(await loadModel('${MODEL}', { cache: true, integrity: '${sha256}' })).dispose();`);
+  expect(requests).toEqual([]);
+  expect(await evaluate(`return outcome(loadModel('${MODEL}', { cache: true, integrity: '${'0'.repeat(64)}' }));`)).toMatchObject({ code: 'integrity' });
+
+  // A copy gone bad, in its data and in its header, is found out, deleted, and fetched again.
+  for (const at of [file.length - 5, 40]) {
+    const third = await evaluate(`
+      const cache = await caches.open('compconv-webgpu');
+      const copy = new Uint8Array(await (await cache.match('${MODEL}')).arrayBuffer());
+      copy[${at}] ^= 1;
+      await cache.put('${MODEL}', new Response(copy));
+      ${load}`);
+    expect(requests).toEqual(['HEAD', 'GET']);
+    expect(third.logits).toEqual(first.logits);
+  }
+  // So is one that lost its end.
+  const cut = await evaluate(`
+    const cache = await caches.open('compconv-webgpu');
+    const copy = new Uint8Array(await (await cache.match('${MODEL}')).arrayBuffer());
+    await cache.put('${MODEL}', new Response(copy.subarray(0, 1000)));
+    ${load}`);
+  expect(requests).toEqual(['HEAD', 'GET']);
+  expect(cut.logits).toEqual(first.logits);
+
+  // Offline, and full.
+  const offline = `globalThis.fetch = () => Promise.reject(new TypeError('offline'));`;
+  expect((await evaluate(load, offline)).logits).toEqual(first.logits);
+  const left = await evaluate(`
+    const cache = openModelCache();
+    const deleted = await cache.delete(new URL('${MODEL}', location.href).href);
+    Cache.prototype.put = () => Promise.reject(new DOMException('full', 'QuotaExceededError'));
+    const session = await loadModel('${MODEL}', { cache: true });
+    session.dispose();
+    const list = await cache.list();
+    await cache.clear();
+    return { deleted, list };`);
+  expect(left).toEqual({ deleted: true, list: [] });
+
+  // An aborted download leaves nothing.
+  const aborted = await evaluate(`
+    const controller = new AbortController();
+    const result = await outcome(loadModel('${MODEL}', { cache: true, signal: controller.signal, onProgress: ({ done }) => done > 1000 && controller.abort() }));
+    return { result, list: await openModelCache().list() };`);
+  expect(aborted).toMatchObject({ result: { code: 'aborted' }, list: [] });
+});
+
+test('the engine in a worker', async () => {
+  served = file;
+  const result = await evaluate(`
+    const { connect } = await import('/src/worker/worker.ts');
+    const local = await loadModel('${MODEL}');
+    const worker = new Worker('/test-worker.js', { type: 'module' });
+    const engine = connect(worker);
+    const progress = [];
+    const session = await engine.loadModel('${MODEL}', { onProgress: (each) => progress.push(each) });
+    const expected = [...(await local.run(input())).data];
+    const handed = input();
+    const runs = await Promise.all([session.run(handed), session.run(input()), session.runTimed(input()).then(({ output }) => output)]);
+    const large = new Float32Array(2000).fill(1);
+    const view = { shape: [1, 1, 28, 28], data: large.subarray(100, 884) };
+    const viewed = await session.run(view);
+    const image = await (await fetch('/images/fashion-mnist/test-0000.png')).blob();
+    const canvas = document.createElement('canvas');
+    canvas.width = canvas.height = 28;
+    canvas.getContext('2d').drawImage(await createImageBitmap(image), 0, 0);
+    const labels = [await session.classify(image, { topK: 1 }), await session.classify(canvas, { topK: 1 }), await local.classify(image, { topK: 1 })].map(([{ label }]) => label);
+    const features = await session.features(input(), ['layer1']);
+    const { ok } = await session.selfTest();
+    const controller = new AbortController();
+    const aborted = outcome(session.run(input(), { signal: controller.signal }));
+    controller.abort();
+    const bad = await outcome(session.run({ shape: [1, 3, 28, 28], data: new Float32Array(3 * 784) }));
+    const refused = await outcome(engine.loadModel('${MODEL}', { fetch }));
+    const missing = await outcome(engine.loadModel('/models/nothing.safetensors'));
+    const { memory, backend, graph, adapter } = session;
+    const pending = outcome(session.run(input()));
+    session.dispose();
+    const ended = [await pending, await outcome(session.run(input()))];
+    const broken = await outcome(connect(new Worker('/broken-worker.js', { type: 'module' })).loadModel('${MODEL}'));
+    worker.terminate();
+    local.dispose();
+    return {
+      same: runs.every(({ data }) => data.every((value, i) => value === expected[i])), detached: handed.data.length, kept: large.length, viewed: viewed.shape,
+      labels, features: features.layer1.shape, ok, aborted: await aborted, bad, refused, missing, memory, backend, network: graph.name, adapter: adapter.name, ended, broken,
+      phases: [...new Set(progress.map(({ phase }) => phase))],
+    };`);
+  expect(result).toMatchObject({
+    same: true,
+    detached: 0,
+    kept: 2000,
+    viewed: [1, 10],
+    labels: ['Ankle boot', 'Ankle boot', 'Ankle boot'],
+    features: [1, 16, 28, 28],
+    ok: true,
+    aborted: { code: 'aborted' },
+    bad: { name: 'CompConvError', code: 'invalid-argument' },
+    refused: { code: 'invalid-argument', message: expect.stringContaining('give it to `serve` there') as string },
+    missing: { name: 'CompConvError' },
+    backend: 'webgpu',
+    network: 'CompConv16-ResNetSmall14',
+    ended: [{ code: 'disposed' }, { code: 'disposed' }],
+    broken: { code: 'io', message: expect.stringContaining('no engine') as string },
+    phases: ['download', 'compile'],
+  });
+  expect(result.memory.weightBytes).toBeGreaterThan(0);
+});
+
+test('WebAssembly where there is no WebGPU, or only a software adapter', async () => {
+  served = file;
+  const code = `
+    const session = await loadModel('${MODEL}', { fallback: 'wasm' });
+    const { data } = await session.run(input());
+    const image = await (await fetch('/images/fashion-mnist/test-0000.png')).blob();
+    const [{ label }] = await session.classify(image, { topK: 1 });
+    const batch = await session.run({ shape: [2, 1, 28, 28], data: new Float32Array(1568).fill(0.5) });
+    const { backend, reason } = session;
+    session.dispose();
+    return { backend, reason, logits: [...data], label, batch: batch.shape, ended: await outcome(session.run(input())) };`;
+  const without = await evaluate(code, `Object.defineProperty(Navigator.prototype, 'gpu', { get: () => undefined })`);
+  expect(without).toMatchObject({ backend: 'wasm', reason: expect.stringContaining('WebGPU is not available here') as string, label: 'Ankle boot', batch: [2, 10], ended: { code: 'disposed' } });
+  const refusal = await evaluate(`return outcome(loadModel('${MODEL}'));`, `Object.defineProperty(Navigator.prototype, 'gpu', { get: () => undefined })`);
+  expect(refusal).toMatchObject({ code: 'webgpu-unavailable' });
+  const onGpu = await evaluate(`const session = await loadModel('${MODEL}'); const { data } = await session.run(input()); session.dispose(); return [...data];`);
+  without.logits.forEach((value: number, i: number) => expect(Math.abs(value - onGpu[i])).toBeLessThan(1e-4));
+  if (gpuBrowser.isSoftware) expect(await evaluate(code)).toMatchObject({ backend: 'wasm', reason: expect.stringContaining('computes on the processor') as string });
+});
