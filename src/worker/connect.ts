@@ -126,7 +126,7 @@ export class RemoteSession {
   }
 
   features(input: SessionInput, layers: readonly string[], options: RunOptions = {}): Promise<Record<string, Tensor>> {
-    return this.#feed('features', input, options, [layers]);
+    return this.#feed('features', input, options, layers);
   }
 
   selfTest({ signal, onProgress }: SelfTestOptions = {}): Promise<SelfTestReport> {
@@ -156,10 +156,10 @@ export class RemoteSession {
     this.dispose();
   }
 
-  async #feed<T>(method: SessionMethod, input: SessionInput, { signal, ...options }: RunOptions, between: readonly unknown[] = []): Promise<T> {
+  async #feed<T>(method: SessionMethod, input: SessionInput, { signal, ...options }: RunOptions, layers?: readonly string[]): Promise<T> {
     const given = await crossingInput(input);
     try {
-      return await this.#call(method, [given, ...between, options], { signal, transfer: transfersOf(given) });
+      return await this.#call(method, [given, options, layers], { signal, transfer: transfersOf(given) });
     } catch (error) {
       closeCopies(given, input);
       throw error;

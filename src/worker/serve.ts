@@ -103,22 +103,21 @@ interface Hooks {
   readonly onProgress: (progress: unknown) => void;
 }
 
-async function perform(session: LoadedModel, method: SessionMethod, args: readonly unknown[], hooks: Hooks): Promise<unknown> {
-  const [input, ...rest] = args as [never, ...unknown[]];
+async function perform(session: LoadedModel, method: SessionMethod, args: readonly unknown[], { signal, onProgress }: Hooks): Promise<unknown> {
+  const [input, options, layers] = args as [never, object | undefined, readonly string[]];
   switch (method) {
     case 'run':
     case 'runTimed':
     case 'classify':
-      return session[method](input, { ...(rest[0] as object | undefined), signal: hooks.signal });
+      return session[method](input, { ...options, signal });
     case 'dispose':
       return session.dispose();
     case 'features':
     case 'tune':
-    case 'selfTest': {
+    case 'selfTest':
       if (session.backend === 'wasm') throw new CompConvError('invalid-argument', `${method}: the network runs without WebGPU, which it takes`);
-      if (method === 'features') return session.features(input, rest[0] as readonly string[], { ...(rest[1] as object | undefined), signal: hooks.signal });
-      return session[method]({ ...(rest[0] as object | undefined), ...hooks });
-    }
+      if (method === 'features') return session.features(input, layers, { ...options, signal });
+      return session[method]({ ...options, signal, onProgress });
     default:
       throw new CompConvError('internal', `the worker knows no "${String(method)}": is it of another version of compconv-webgpu than the page?`);
   }

@@ -1,5 +1,6 @@
 /** The examples, each built from the packed package and driven in Chromium under a strict policy, as its reader would. */
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Page } from 'playwright-core';
@@ -12,13 +13,15 @@ import { installExample, removeExample, serveExample, watchPage } from '../suppo
 const IMAGES = fileURLToPath(new URL('../../public/images/fashion-mnist/', import.meta.url));
 const folders: string[] = [];
 let browser: TestBrowser;
+let camera: string;
 
 beforeAll(async () => {
-  browser = await launchBrowser({ args: await cameraFlags(join(IMAGES, 'test-0002.png')) });
+  camera = await mkdtemp(join(tmpdir(), 'compconv-camera-'));
+  browser = await launchBrowser({ args: await cameraFlags(join(IMAGES, 'test-0002.png'), camera) });
 });
 afterAll(async () => {
   await browser.close();
-  await Promise.all(folders.map(removeExample));
+  await Promise.all([rm(camera, { recursive: true }), ...folders.map(removeExample)]);
 });
 
 async function install(name: string): Promise<string> {

@@ -1,4 +1,4 @@
-/** loadModel in Chromium: the cache, the engine in a worker, and WebAssembly where there is no WebGPU. */
+/** loadModel in Chromium: the cache, and WebAssembly where there is no WebGPU. */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { BrowserContext, Page } from 'playwright-core';
@@ -19,10 +19,6 @@ beforeAll(async () => {
   gpuBrowser = await launchBrowser();
   context = await gpuBrowser.browser.newContext();
   await context.route('**/blank-page-of-the-test', (route) => route.fulfill({ contentType: 'text/html', body: '<!doctype html>' }));
-  await context.route('**/test-worker.js', (route) =>
-    route.fulfill({ contentType: 'text/javascript', body: `import { serve } from '/src/worker/worker.ts'; serve();` }),
-  );
-  await context.route('**/broken-worker.js', (route) => route.fulfill({ contentType: 'text/javascript', body: `throw new Error('no engine');` }));
   await context.route(`**${MODEL}`, async (route) => {
     requests.push(route.request().method());
     await route.fulfill({ body: route.request().method() === 'HEAD' ? '' : served, headers: { etag: `"${served.length}"`, 'content-type': 'application/octet-stream' } });
@@ -123,67 +119,6 @@ test('the cache', async () => {
     const result = await outcome(loadModel('${MODEL}', { cache: true, signal: controller.signal, onProgress: ({ done }) => done > 1000 && controller.abort() }));
     return { result, list: await openModelCache().list() };`);
   expect(aborted).toMatchObject({ result: { code: 'aborted' }, list: [] });
-});
-
-test('the engine in a worker', async () => {
-  served = file;
-  const result = await evaluate(`
-    const { connect } = await import('/src/worker/worker.ts');
-    const local = await loadModel('${MODEL}');
-    const worker = new Worker('/test-worker.js', { type: 'module' });
-    const engine = connect(worker);
-    const progress = [];
-    const session = await engine.loadModel('${MODEL}', { onProgress: (each) => progress.push(each) });
-    const expected = [...(await local.run(input())).data];
-    const handed = input();
-    const runs = await Promise.all([session.run(handed), session.run(input()), session.runTimed(input()).then(({ output }) => output)]);
-    const large = new Float32Array(2000).fill(1);
-    const view = { shape: [1, 1, 28, 28], data: large.subarray(100, 884) };
-    const viewed = await session.run(view);
-    const image = await (await fetch('/images/fashion-mnist/test-0000.png')).blob();
-    const canvas = document.createElement('canvas');
-    canvas.width = canvas.height = 28;
-    canvas.getContext('2d').drawImage(await createImageBitmap(image), 0, 0);
-    const labels = [await session.classify(image, { topK: 1 }), await session.classify(canvas, { topK: 1 }), await local.classify(image, { topK: 1 })].map(([{ label }]) => label);
-    const features = await session.features(input(), ['layer1']);
-    const { ok } = await session.selfTest();
-    const controller = new AbortController();
-    const aborted = outcome(session.run(input(), { signal: controller.signal }));
-    controller.abort();
-    const bad = await outcome(session.run({ shape: [1, 3, 28, 28], data: new Float32Array(3 * 784) }));
-    const refused = await outcome(engine.loadModel('${MODEL}', { fetch }));
-    const missing = await outcome(engine.loadModel('/models/nothing.safetensors'));
-    const { memory, backend, graph, adapter } = session;
-    const pending = outcome(session.run(input()));
-    session.dispose();
-    const ended = [await pending, await outcome(session.run(input()))];
-    const broken = await outcome(connect(new Worker('/broken-worker.js', { type: 'module' })).loadModel('${MODEL}'));
-    worker.terminate();
-    local.dispose();
-    return {
-      same: runs.every(({ data }) => data.every((value, i) => value === expected[i])), detached: handed.data.length, kept: large.length, viewed: viewed.shape,
-      labels, features: features.layer1.shape, ok, aborted: await aborted, bad, refused, missing, memory, backend, network: graph.name, adapter: adapter.name, ended, broken,
-      phases: [...new Set(progress.map(({ phase }) => phase))],
-    };`);
-  expect(result).toMatchObject({
-    same: true,
-    detached: 0,
-    kept: 2000,
-    viewed: [1, 10],
-    labels: ['Ankle boot', 'Ankle boot', 'Ankle boot'],
-    features: [1, 16, 28, 28],
-    ok: true,
-    aborted: { code: 'aborted' },
-    bad: { name: 'CompConvError', code: 'invalid-argument' },
-    refused: { code: 'invalid-argument', message: expect.stringContaining('give it to `serve` there') as string },
-    missing: { name: 'CompConvError' },
-    backend: 'webgpu',
-    network: 'CompConv16-ResNetSmall14',
-    ended: [{ code: 'disposed' }, { code: 'disposed' }],
-    broken: { code: 'io', message: expect.stringContaining('no engine') as string },
-    phases: ['download', 'compile'],
-  });
-  expect(result.memory.weightBytes).toBeGreaterThan(0);
 });
 
 test('WebAssembly where there is no WebGPU, or only a software adapter', async () => {

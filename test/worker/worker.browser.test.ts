@@ -160,9 +160,13 @@ describe('an input', () => {
       }
       clearInterval(drawing);
       const timed = [await session.runTimed(tensorOf(1)), await own.runTimed(tensorOf(1))];
-      return { unlike, inputs: Object.keys(inputs).length, classes: [await session.classify(blob, { topK: 3 }), await own.classify(blob, { topK: 3 })],
+      const names = own.graph.nodes.slice(2, 4).map(({ name }) => name);
+      const [theirs, ours] = [await session.features(blob, names), await own.features(blob, names)];
+      const features = names.map((name) => sameBits(theirs[name].data, ours[name].data));
+      return { unlike, features, classes: [await session.classify(blob, { topK: 3 }), await own.classify(blob, { topK: 3 })],
         keys: timed.map((each) => Object.keys(each).sort()), sameTimed: sameBits(timed[0].output.data, timed[1].output.data), memory: [session.memory, own.memory] };`);
     expect(found.unlike).toEqual([]);
+    expect(found.features).toEqual([true, true]);
     expect(found.classes[0]).toEqual(found.classes[1]);
     expect(found.classes[0]).toHaveLength(3);
     expect(found.keys[0]).toEqual(found.keys[1]);
@@ -217,6 +221,17 @@ describe('calls', () => {
       for (const [i, { data }] of theirs.entries()) same.push(sameBits(data, (await own.run(tensorOf(i + 1))).data));
       return [...same, !sameBits(theirs[0].data, theirs[1].data)];`);
     expect(same).toEqual([true, true, true, true, true]);
+  });
+
+  test('tell of what they do', async () => {
+    const found = await inPage(`
+      const told = [];
+      const report = await session.selfTest({ onProgress: (each) => told.push(each) });
+      const tuning = await outcome(session.tune({ signal: AbortSignal.timeout(1) }));
+      return { report: Object.keys(report).sort(), told: told.length, tuning: tuning.code };`);
+    const own = await inPage(`return Object.keys(await own.selfTest()).sort();`);
+    expect(found).toEqual({ report: own, told: expect.any(Number) as number, tuning: 'aborted' });
+    expect(found.told).toBeGreaterThan(0);
   });
 
   test('are aborted at once, and the session runs on', async () => {
