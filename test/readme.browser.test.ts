@@ -24,7 +24,7 @@ test('the embedding example', async () => {
     await page.goto(`${server.url}readme.html`);
     await page.waitForFunction(() => 'finished' in window, undefined, { timeout: 30_000 }).catch(() => {});
     expect(problems).toEqual([]);
-    expect(lines[0]).toBe('download 213584 of 213584');
+    expect(lines.some((line) => /^download (\d+) of \1$/.test(line))).toBe(true);
     expect(lines).toContain('CompConv16-ResNetSmall14 on 10 classes');
     expect(lines.some((line) => line.startsWith('compile ') && /^compile (\d+) of \1$/.test(line))).toBe(true);
     expect(lines.some((line) => line.endsWith(' 7828390 MACs'))).toBe(true);
