@@ -239,15 +239,17 @@ describe('calls', () => {
       const aborted = new AbortController();
       aborted.abort('no reason');
       const later = new AbortController();
+      const loading = new AbortController();
       const outcomes = [
         outcome(session.run(tensorOf(1), { signal: aborted.signal })),
         outcome(session.run(tensorOf(1, 16), { signal: later.signal })),
         outcome(session.classify(await blobOf(1), { signal: later.signal })),
         outcome(engine.loadModel(MODEL, { signal: aborted.signal })),
         outcome(engine.loadModel(MODEL, { signal: later.signal })),
-        outcome(engine.loadModel(MODEL, { signal: later.signal, onProgress: () => later.abort() })),
+        outcome(engine.loadModel(MODEL, { signal: loading.signal, onProgress: () => loading.abort() })),
         outcome(engine.loadModel(MODEL, { onProgress: () => { throw new TypeError('a slip of the listener'); } })),
       ];
+      later.abort();
       const same = sameBits((await session.run(tensorOf(1))).data, (await own.run(tensorOf(1))).data);
       return { outcomes: await Promise.all(outcomes), same };`);
     expect(found.outcomes.slice(0, -1).map(({ code }: { code: string }) => code)).toEqual(Array(6).fill('aborted'));
