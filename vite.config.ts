@@ -132,7 +132,7 @@ function sideBySide(maxWorkers: number, group: number) {
     pool: 'forks' as const,
     maxWorkers,
     sequence: { groupOrder: group },
-    testTimeout: 5 * MINUTE,
+    testTimeout: (process.env['COMPCONV_SOAK'] ? 60 : 5) * MINUTE,
     hookTimeout: 5 * MINUTE,
   };
 }

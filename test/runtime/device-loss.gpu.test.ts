@@ -13,6 +13,7 @@ import {
   type Tensor,
 } from '../../src/index.ts';
 import { loseDevices } from '../support/lose-devices.ts';
+import { rounds } from '../support/rounds.ts';
 import { expectClose } from '../support/compare.ts';
 import { distinctValues } from '../support/random.ts';
 
@@ -36,8 +37,7 @@ function tiny(seed: number): Model {
   return { graph, weights: seededWeights(graphParams(graph), seed) };
 }
 const [model, other] = [tiny(1), tiny(2)];
-/** `npm run soak` does a hundred. */
-const ROUNDS = 9;
+const ROUNDS = rounds(9, 100);
 const image = (seed: number, n = 1): Tensor => ({ shape: [n, 3, 9, 7], data: distinctValues(n * 189, seed) });
 const code = (expected: string) => expect.objectContaining({ name: 'CompConvError', code: expected });
 

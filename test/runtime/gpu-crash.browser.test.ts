@@ -1,9 +1,9 @@
 /** A session whose browser loses its GPU process, before, during and after runs: nothing wrong, no hang, and it runs on. */
 import { expect, test } from 'vitest';
 import { launchBrowser, startPage } from '../support/browser.ts';
+import { rounds } from '../support/rounds.ts';
 
-/** `npm run soak` does a hundred. */
-const ROUNDS = 4;
+const ROUNDS = rounds(4, 100);
 
 /** As text: the page imports the sources. */
 const SET_UP = `(async () => {
