@@ -1,2 +1,2 @@
-/** @returns how often a test repeats something: `few` in `npm test`, `many` in `npm run soak` */
-export const rounds = (few: number, many: number): number => (process.env['COMPCONV_SOAK'] ? many : few);
+/** @returns what a test goes through, or how often: `few` in `npm test`, `many` in `npm run soak` */
+export const rounds = <T>(few: T, many: T): T => (process.env['COMPCONV_SOAK'] ? many : few);
