@@ -208,7 +208,15 @@ export class Session {
    * @throws what `run` does but for non-finite
    */
   async runOnGpu(input: SessionInput, { flip = false, signal }: Omit<RunOptions, 'allowNonFinite'> = {}): Promise<GpuTensor> {
-    return this.#inTurn((placed) => placed.runOnGpu(input, { flip, isTimed: false, check: () => this.#check(signal) }), signal);
+    let work: Promise<GpuTensor> | undefined;
+    const run = (placed: GpuNetwork) => (work = placed.runOnGpu(input, { flip, isTimed: false, check: () => this.#check(signal) }));
+    try {
+      return await this.#inTurn(run, signal);
+    } catch (error) {
+      // Aborted, it may still come to its end, for nobody.
+      void work?.then((tensor) => tensor.destroy(), () => {});
+      throw error;
+    }
   }
 
   /** The `topK` most likely classes of one image, best first; scores are probabilities. Default 5. */
