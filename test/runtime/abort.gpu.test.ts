@@ -1,18 +1,13 @@
 /** Calls aborted at any moment of theirs: they reject or are right, what comes next is right, and nothing is left on the GPU. */
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { openNodeGpu } from '../../cli/node-adapter.ts';
-import { loadModel, seededModel, writeSafetensors, type Session, type Tensor } from '../../src/index.ts';
+import { loadModel, type Session, type Tensor } from '../../src/index.ts';
 import { distinctValues } from '../support/random.ts';
 import { rounds } from '../support/rounds.ts';
+import { smallModelFile } from '../support/small-model.ts';
 import { trackGpu, type TrackedGpu } from '../support/track-gpu.ts';
 
-/** Few kernels: one stage, one block, no CompConv. */
-const network = { arch: 'resnet_small14', widths: [8], blocksPerStage: 1, classes: 5 };
-const { weights } = seededModel(network, 1);
-const file = writeSafetensors(
-  [...weights.shapes.keys()].map((name): [string, Tensor] => [name, weights.get(name)]),
-  { compconv: JSON.stringify(network) },
-);
+const file = smallModelFile();
 const image: Tensor = { shape: [1, 1, 28, 28], data: distinctValues(784, 1) };
 const pixels = { width: 40, height: 30, data: new Uint8Array(4800).fill(77) };
 

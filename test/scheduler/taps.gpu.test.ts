@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { GraphBuilder } from '../../src/graph/builder.ts';
 import { graphParams, shapeOf, type Graph } from '../../src/graph/graph.ts';
+import { compress } from '../../src/models/compress.ts';
 import { createNetwork } from '../../src/models/network.ts';
 import { runReference, toTensor } from '../../src/reference/run.ts';
 import { schedules } from '../../src/scheduler/plan.ts';
@@ -46,8 +47,20 @@ const networks: [Graph, (readonly string[])[]][] = [
   ],
   [createNetwork({ arch: 'resnet_small14', c0: 16, inner: 'bn-relu' }, small), [['layer2.0.conv2', 'layer2.0.relu1']]],
   [createNetwork({ arch: 'resnet50', c0: 64 }, { height: 32, width: 32 }), [['layer2.0.conv1', 'layer3'], ['layer4.0.conv3', 'layer4.0.downsample'], ['layer3.2.conv2']]],
-  [createNetwork({ arch: 'vgg11', c0: 64 }, { height: 32, width: 32 }), [['features.3', 'features.5'], ['features', 'classifier.0']]],
+  [vgg(), [['features.3', 'features.5'], ['features', 'classifier.0']]],
 ];
+
+/** A small one: convolutions with a bias, each before a pool, and two linear layers. */
+function vgg(): Graph {
+  const g = new GraphBuilder();
+  let x = g.input({ n: 1, h: 16, w: 16, c: 3 });
+  for (const [at, channels] of [[0, 32], [3, 64]]) {
+    x = g.relu(`features.${at + 1}`, g.conv2d(`features.${at}`, x, channels, { kernelSize: 3, padding: 1, bias: true }));
+    x = g.maxPool(`features.${at + 2}`, x, 2, 2);
+  }
+  g.linear('classifier.2', g.relu('classifier.1', g.linear('classifier.0', x, 40)), 10);
+  return compress(g.build('VGG'), { c0: 16 });
+}
 
 describe.each(networks)('$name', (graph, taps) => {
   describe.each(plans)('%s', (_, options) => {
