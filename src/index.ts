@@ -12,7 +12,7 @@ export { compress, type CompConvOptions } from './models/compress.ts';
 export { architectures, createNetwork, type InputSize, type NetworkOptions } from './models/network.ts';
 export type { Preprocess } from './models/preprocess.ts';
 export { readModel, seededModel, type ReadOptions, type Model, type ModelSource, type NetworkModel } from './models/read-model.ts';
-export { loadModel, type LoadedModel, type LoadModelOptions, type LoadProgress } from './load/load-model.ts';
+export { loadModel, type FallbackOptions, type LoadedModel, type LoadModelOptions, type LoadProgress } from './load/load-model.ts';
 export type { FetchOptions } from './bytes/byte-source.ts';
 export { openModelCache, type CachedModel, type CacheWriter, type ModelCache } from './bytes/model-cache.ts';
 export { parseSafetensors, writeSafetensors, type SafetensorsFile, type WritableDtype } from './weights/safetensors.ts';

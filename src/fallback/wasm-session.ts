@@ -167,6 +167,6 @@ async function importOrt(): Promise<Ort> {
   try {
     return await import('onnxruntime-web/wasm');
   } catch (cause) {
-    throw new CompConvError('io', `\`fallback: 'wasm'\` takes the package onnxruntime-web, which does not load: ${(cause as Error).message}. Install it with: npm install onnxruntime-web`, { cause });
+    throw new CompConvError('io', `the backend wasm takes the package onnxruntime-web, which does not load: ${(cause as Error).message}. Install it with: npm install onnxruntime-web`, { cause });
   }
 }

@@ -21,11 +21,17 @@ export interface LoadProgress {
 
 export interface LoadModelOptions extends Omit<ReadOptions, 'onProgress'>, Omit<SessionOptions, 'onProgress'> {
   readonly onProgress?: (progress: LoadProgress) => void;
-  /**
-   * What to run on where there is no WebGPU, or only an adapter that computes on the processor: `wasm` is onnxruntime-web's, an
-   * optional package that is loaded only then. Without it there is an error, or the slow adapter.
-   */
+  /** See `FallbackOptions`. */
+  readonly fallback?: never;
+  readonly backend?: 'webgpu';
+}
+
+/** For whoever may also run on the processor, by onnxruntime-web's WebAssembly, an optional package that is loaded only then. */
+export interface FallbackOptions extends Omit<LoadModelOptions, 'fallback' | 'backend'> {
+  /** `wasm` is taken where there is no WebGPU, or only an adapter that computes on the processor. Without it there is an error, or the slow adapter. */
   readonly fallback?: 'wasm';
+  /** `wasm` is taken whatever there is; after `selfTest()` found a GPU to compute something else, for example. Default `webgpu`. */
+  readonly backend?: LoadedModel['backend'];
 }
 
 /** What `loadModel` gives where it may fall back; `backend` tells them apart. */
@@ -37,19 +43,22 @@ export type LoadedModel = Session | WasmSession;
  * @throws io, integrity, invalid-file, invalid-weights (every missing and unexpected tensor is named), invalid-argument, limit-exceeded,
  * webgpu-unavailable, gpu-validation, out-of-memory, device-lost, aborted
  */
-export async function loadModel(source: ModelSource, options?: LoadModelOptions & { readonly fallback?: never }): Promise<Session>;
-export async function loadModel(source: ModelSource, options: LoadModelOptions): Promise<LoadedModel>;
-export async function loadModel(source: ModelSource, options: LoadModelOptions = {}): Promise<LoadedModel> {
-  const { fallback } = options;
+export async function loadModel(source: ModelSource, options?: LoadModelOptions): Promise<Session>;
+export async function loadModel(source: ModelSource, options: FallbackOptions): Promise<LoadedModel>;
+export async function loadModel(source: ModelSource, options: LoadModelOptions | FallbackOptions = {}): Promise<LoadedModel> {
+  const { fallback, backend = 'webgpu' } = options;
   if (fallback !== undefined && fallback !== 'wasm') {
     throw new CompConvError('invalid-argument', `fallback must be "wasm", got ${JSON.stringify(fallback)}`);
   }
-  const reason = fallback && (await whyNoGpu(options));
+  if (backend !== 'webgpu' && backend !== 'wasm') {
+    throw new CompConvError('invalid-argument', `backend must be "webgpu" or "wasm", got ${JSON.stringify(backend)}`);
+  }
+  const reason = backend === 'wasm' ? "`backend: 'wasm'` was asked for" : fallback && (await whyNoGpu(options));
   return pastDamagedCopies(() => load(source, options, reason));
 }
 
 /** @param insteadBecause why it is not to run on the GPU */
-async function load(source: ModelSource, options: LoadModelOptions, insteadBecause: string | undefined): Promise<LoadedModel> {
+async function load(source: ModelSource, options: FallbackOptions, insteadBecause: string | undefined): Promise<LoadedModel> {
   const { signal } = options;
   const { onBytes, onPipelines } = inOrder(options.onProgress);
   const bytes = bytesOf(source);
@@ -76,7 +85,7 @@ async function openBytes(bytes: Uint8Array, integrity: string | undefined, onByt
 }
 
 /** Why WebGPU would not be worth it; undefined if it is. */
-async function whyNoGpu(options: LoadModelOptions): Promise<string | undefined> {
+async function whyNoGpu(options: FallbackOptions): Promise<string | undefined> {
   const devices = DeviceSource.share(options);
   try {
     const { engine } = await devices.open();
@@ -91,7 +100,7 @@ async function whyNoGpu(options: LoadModelOptions): Promise<string | undefined> 
 }
 
 /** Both go on at the same time; people are told of compilation when the download is done. */
-function inOrder(onProgress: LoadModelOptions['onProgress']) {
+function inOrder(onProgress: FallbackOptions['onProgress']) {
   let isDownloaded = false;
   let waiting: LoadProgress | undefined;
   return {

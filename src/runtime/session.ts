@@ -326,7 +326,7 @@ export class Session {
     throw new CompConvError(
       'gpu-validation',
       `${this.graph.name}: a kernel computes something else on ${this.adapter.name}, as selfTest() found, and there is no other one: ` +
-        "update the graphics driver, or load the model with `fallback: 'wasm'` there",
+        "update the graphics driver, or load the model with `backend: 'wasm'` there",
     );
   }
 

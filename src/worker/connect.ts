@@ -7,7 +7,7 @@ import type { NetworkCost } from '../graph/cost.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { AdapterDescription } from '../runtime/device.ts';
 import type { RunResult } from '../runtime/gpu-network.ts';
-import type { LoadModelOptions } from '../load/load-model.ts';
+import type { FallbackOptions } from '../load/load-model.ts';
 import type { ModelSource } from '../models/read-model.ts';
 import type { RunOptions, SessionMemory, TuneOptions } from '../runtime/session.ts';
 import type { SelfTestOptions, SelfTestReport } from '../runtime/self-test.ts';
@@ -25,7 +25,7 @@ import { closeCopies, crossingInput, crossingSource, transfersOf } from './trans
 const STAY_THERE = ['device', 'adapter', 'gpu', 'fetch', 'tuning'] as const;
 
 /** Options of `loadModel` that cross to a worker; give the others to `serve`. */
-export interface RemoteLoadOptions extends Omit<LoadModelOptions, (typeof STAY_THERE)[number] | 'cache'> {
+export interface RemoteLoadOptions extends Omit<FallbackOptions, (typeof STAY_THERE)[number] | 'cache'> {
   /** `true` for the cache of `openModelCache()`; one of your own is `serve`'s to have. */
   readonly cache?: boolean;
 }
@@ -66,7 +66,7 @@ export function connect(worker: Worker, { timeoutMs = 30_000 }: ConnectOptions =
 }
 
 /** @throws invalid-argument */
-function refuseUnfit(options: LoadModelOptions): void {
+function refuseUnfit(options: FallbackOptions): void {
   const unfit = STAY_THERE.find((name) => options[name] !== undefined) ?? (typeof options.cache === 'object' ? 'cache' : undefined);
   if (unfit) throw new CompConvError('invalid-argument', `loadModel: \`${unfit}\` does not cross to a worker: give it to \`serve\` there`);
 }
@@ -96,6 +96,10 @@ export class RemoteSession {
   /** See `Session`; as of the last answer. What is about a GPU is undefined where the fallback runs. */
   get backend(): SessionState['backend'] {
     return this.#state.backend;
+  }
+  /** Why it is not WebGPU that computes, where it is not. */
+  get reason(): string | undefined {
+    return this.#state.reason;
   }
   get adapter(): AdapterDescription | undefined {
     return this.#state.adapter;

@@ -49,6 +49,7 @@ export type Reply =
 /** What a session says of itself without being asked, with every answer. */
 export interface SessionState {
   readonly backend: LoadedModel['backend'];
+  readonly reason?: string;
   readonly memory: SessionMemory;
   readonly adapter?: AdapterDescription;
   readonly dtype?: Dtype;

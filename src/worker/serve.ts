@@ -3,13 +3,13 @@
  * touched, so that it may have messages of its own.
  */
 import { CompConvError } from '../errors.ts';
-import { loadModel, type LoadedModel, type LoadModelOptions } from '../load/load-model.ts';
+import { loadModel, type LoadedModel, type FallbackOptions } from '../load/load-model.ts';
 import { holdLifeline } from './lifeline.ts';
 import { packError, PORT, type CallRequest, type Introduction, type Reply, type Request, type SessionFacts, type SessionMethod, type SessionState } from './protocol.ts';
 import { isFrame, transfersOf } from './transfer.ts';
 
 /** Options that do not cross from a page: functions, caches, devices. They hold for every model; those of the page's `loadModel` win. */
-export type ServeOptions = Omit<LoadModelOptions, 'signal' | 'onProgress' | 'onDeviceLost'>;
+export type ServeOptions = Omit<FallbackOptions, 'signal' | 'onProgress' | 'onDeviceLost'>;
 
 /**
  * Serves every page that connects to this worker with `connect`. Call it while the worker's script runs, before anything is awaited:
@@ -93,7 +93,7 @@ function servePort({ [PORT]: port, lifeline }: Introduction, shared: ServeOption
 
 function stateOf(session: LoadedModel): SessionState {
   const { backend, memory } = session;
-  if (session.backend === 'wasm') return { backend, memory };
+  if (session.backend === 'wasm') return { backend, memory, reason: session.reason };
   const { adapter, dtype, dtypeFallback, tuned } = session;
   return { backend, memory, adapter, dtype, dtypeFallback, tuned };
 }

@@ -85,6 +85,8 @@ describe('rejects', () => {
     ['/chunked', { maxBytes: 1000 }, 'limit-exceeded'],
     ['/model', { signal: AbortSignal.abort() }, 'aborted'],
     ['/model', { network: { arch: 'resnet18' } }, 'invalid-weights'],
+    ['/model', { backend: 'cpu' as 'wasm' }, 'invalid-argument'],
+    ['/model', { fallback: 'cpu' as 'wasm' }, 'invalid-argument'],
   ])('%s %o with %s', async (path, options, expectedCode) => {
     await expect(loadModel(`${url}${path}`, { gpu, ...options })).rejects.toEqual(code(expectedCode));
   });

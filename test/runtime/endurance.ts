@@ -32,7 +32,7 @@ export interface Held {
 
 export async function endure({ gpu, file, loads, runs, usedHeap }: Endurance): Promise<EnduranceReport> {
   const tracked = trackGpu(gpu);
-  const load = (options: Omit<LoadModelOptions, 'fallback'> = {}) => loadModel(file, { gpu: tracked.gpu, ...options });
+  const load = (options: LoadModelOptions = {}) => loadModel(file, { gpu: tracked.gpu, ...options });
   const images = [1, 2, 3].map((n) => ({ shape: [n, 1, 28, 28], data: seededUniform(n, 'image', n * 784, -1, 1) }));
   const pixels = { width: 40, height: 30, data: new Uint8Array(seededUniform(4, 'pixels', 4800, 0, 255)) };
   // Keeps the device, as an app does that shows one model after the other.

@@ -213,6 +213,28 @@ describe('an input', () => {
   });
 });
 
+test('a model runs without WebGPU in the worker, which says why', async () => {
+  const found = await inPage(`
+    const [fallback, chosen] = await Promise.all([engine.loadModel(MODEL, { fallback: 'wasm' }), engine.loadModel(MODEL, { backend: 'wasm' })]);
+    const expected = (await own.run(tensorOf(1, 2))).data;
+    const far = [];
+    for (const each of [fallback, chosen]) far.push(Math.max(...(await each.run(tensorOf(1, 2))).data.map((value, i) => Math.abs(value - expected[i]))));
+    const [best] = await fallback.classify(await blobOf(0), { topK: 1 });
+    const [ownBest] = await own.classify(await blobOf(0), { topK: 1 });
+    const refused = await outcome(fallback.features(tensorOf(1), ['layer1']));
+    const about = [fallback, chosen].map(({ backend, reason, adapter }) => ({ backend, reason, adapter }));
+    for (const each of [fallback, chosen]) each.dispose();
+    return { far, best, ownBest, refused, about, ended: await outcome(fallback.run(tensorOf(1))) };`);
+  for (const difference of found.far) expect(difference).toBeLessThan(1e-4);
+  expect(found.best).toEqual({ ...found.ownBest, score: expect.closeTo(found.ownBest.score, 4) });
+  expect(found.refused).toMatchObject({ code: 'invalid-argument', message: expect.stringContaining('runs without WebGPU') });
+  expect(found.about).toEqual([
+    { backend: 'wasm', reason: expect.stringMatching(/swiftshader.* computes on the processor/), adapter: undefined },
+    { backend: 'wasm', reason: "`backend: 'wasm'` was asked for", adapter: undefined },
+  ]);
+  expect(found.ended.code).toBe('disposed');
+});
+
 describe('calls', () => {
   test('at the same time get each their own answer', async () => {
     const same = await inPage(`
