@@ -1,9 +1,9 @@
-/** Which elements of a value a self-test looks at: all of a small one, else a few thousand, always those at edges and corners. */
+/** Which elements of a value a self-test looks at: all of a small one, else about two thousand, always those at edges and corners. */
 import type { ImageShape } from '../tensor/image-shape.ts';
 import { seededUniform } from '../weights/seeded.ts';
 
 /** Elements of a value that are looked at, about. */
-const ELEMENTS = 4096;
+const ELEMENTS = 2048;
 /** Pixels that are, at least where there are as many; of each so many channels as make up the elements. */
 const PIXELS = 256;
 /** Pixels on each edge. */
@@ -41,8 +41,10 @@ function samplePixels({ n, h, w }: ImageShape, draw: Draw): number[] {
   return [...pixels];
 }
 
-/** The first, the last, and others in between; fewer than `count` where one is drawn twice. */
+/** The first, the last, and one of each stretch of `count`: few vec4s of a pixel go unseen. */
 function sampleChannels(channels: readonly number[], count: number, draw: Draw): number[] {
-  const drawn = Array.from({ length: count - 2 }, () => channels[draw(channels.length)]);
-  return [...new Set([channels[0], channels[channels.length - 1], ...drawn])];
+  const { length } = channels;
+  const begin = (stretch: number) => Math.floor((stretch * length) / count);
+  const drawn = Array.from({ length: count }, (_, i) => channels[begin(i) + draw(begin(i + 1) - begin(i))]);
+  return [...new Set([channels[0], ...drawn, channels[length - 1]])];
 }

@@ -71,6 +71,8 @@ export interface SelfTestReport {
 }
 
 const SEED = 3;
+/** What a byte of constants takes to be made up, packed and read by the CPU's reference, as work of a slow adapter (see `pace.ts`). */
+const WORK_PER_BYTE = 25;
 
 /** Tries every variant of the network's plan. @throws aborted, out-of-memory; whatever the device's end is */
 export async function selfTest(subject: SelfTestSubject, { signal, onProgress }: SelfTestOptions = {}): Promise<SelfTestReport> {
@@ -125,7 +127,7 @@ interface Variant {
   readonly excerpt: Excerpt;
 }
 
-/** Each variant of a plan, on the layer where it takes the fewest other variants and then the least work; by themselves first. */
+/** Each variant of a plan, on the layer where it takes the fewest other variants and then the least work, the CPU's part in it; by themselves first. */
 function variantsOf(plan: Plan, { shapes }: Graph): Variant[] {
   const excerpts = new Map<string, Excerpt>();
   const best = new Map<string, Variant & { others: number; work: number }>();
@@ -135,7 +137,8 @@ function variantsOf(plan: Plan, { shapes }: Graph): Variant[] {
     const excerpt = excerpts.get(label) ?? selfContained(plan, label, shapes);
     excerpts.set(label, excerpt);
     const others = new Set(excerpt.dispatches.map(pipelineKey)).size - 1;
-    const work = excerpt.dispatches.reduce((sum, each) => sum + dispatchWork(plan, each), 0);
+    const bytes = [...excerpt.constants.values()].reduce((sum, { byteLength }) => sum + byteLength, 0);
+    const work = excerpt.dispatches.reduce((sum, each) => sum + dispatchWork(plan, each), 0) + WORK_PER_BYTE * bytes;
     const known = best.get(variant);
     if (!known || others < known.others || (others === known.others && work < known.work)) {
       best.set(variant, { variant, dispatch, excerpt, others, work });
