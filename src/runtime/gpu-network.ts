@@ -20,6 +20,7 @@ import type { OpenDevice } from './device-source.ts';
 import { Executor } from './executor.ts';
 import type { GpuTensor } from './gpu-tensor.ts';
 import { createInputTransfer, createOutputTransfer } from './gpu-transfer.ts';
+import { imagesAtOnce } from './pace.ts';
 import type { PacedQueue, Stage } from './paced-queue.ts';
 import { PipelineCache, type CompileProgress } from './pipelines.ts';
 import { imagesOf, isGpuTensor, isTensor, shapeOfInput, type SessionInput } from './session-input.ts';
@@ -163,6 +164,12 @@ export class GpuNetwork {
       executor?.destroy();
       throw error;
     }
+  }
+
+  /** How many images of an input to run at once on an adapter as fast as this one has been. @throws what `prepare` does */
+  async imagesAtOnce(input: SessionInput, keep: readonly string[] = []): Promise<number> {
+    const { work, inputShape } = await this.prepare(shapeOfInput(this.#network.graph, input), { keep });
+    return imagesAtOnce(inputShape.n, work, this.queue.pace.dispatchBudget);
   }
 
   /** Runs once, and downloads the output. @throws invalid-argument, invalid-graph, limit-exceeded, gpu-validation, out-of-memory; what `check` does */

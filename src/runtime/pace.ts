@@ -3,7 +3,7 @@
  * cut between dispatches into pieces meant for half a second each, by a rate: first that of the slowest adapter, then the measured
  * one. Nothing here knows a device; `paced-queue.ts` submits.
  *
- * A dispatch is not cut: one that takes seconds by itself is one piece.
+ * A dispatch is not cut: of a batch that makes one too long, fewer images are run at once; what one image takes is one piece.
  */
 import { valuesOf, type Dispatch } from '../kernels/kernel.ts';
 import { valueBytes } from '../scheduler/memory.ts';
@@ -11,6 +11,8 @@ import type { Plan } from '../scheduler/plan.ts';
 
 /** What a piece should last at most: a quarter of a watchdog's 2 s, since a rate says little of the next piece. */
 export const PIECE_MS = 500;
+/** A dispatch that is expected to last longer is one of fewer images. */
+export const DISPATCH_MS = 2 * PIECE_MS;
 /**
  * Work per millisecond that any adapter can do, before it is known: 1 GMAC per second, a quarter of what SwiftShader does on two cores.
  * A first piece is therefore 0.5 GMAC, and it also waits for whatever the driver has put off until then.
@@ -43,6 +45,12 @@ export function pieceEnd(work: readonly number[], from: number, budget: number):
   return to;
 }
 
+/** How many images of a batch to run at once, so that no dispatch of the batch has more work than `most`; one at least. */
+export function imagesAtOnce(images: number, work: readonly number[], most: number): number {
+  const heaviest = Math.max(...work);
+  return heaviest <= most ? images : Math.max(1, Math.floor((images * most) / heaviest));
+}
+
 /** The rate at which an adapter works, from what it did before. */
 export class Pace {
   #rate = SLOWEST_RATE;
@@ -50,6 +58,11 @@ export class Pace {
   /** The most work that a piece should have. */
   get budget(): number {
     return PIECE_MS * this.#rate;
+  }
+
+  /** The most work that a dispatch should have. */
+  get dispatchBudget(): number {
+    return DISPATCH_MS * this.#rate;
   }
 
   /** Learns from `work` that took `ms`. */

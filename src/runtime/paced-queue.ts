@@ -43,11 +43,11 @@ export interface JobResult<T> {
 
 export class PacedQueue {
   readonly #device: GPUDevice;
-  readonly #pace: Pick<Pace, 'budget' | 'observe'>;
+  readonly pace: Pick<Pace, 'budget' | 'dispatchBudget' | 'observe'>;
 
-  constructor(device: GPUDevice, pace: Pick<Pace, 'budget' | 'observe'> = new Pace()) {
+  constructor(device: GPUDevice, pace: Pick<Pace, 'budget' | 'dispatchBudget' | 'observe'> = new Pace()) {
     this.#device = device;
-    this.#pace = pace;
+    this.pace = pace;
   }
 
   /** Runs a job. One at a time, or their rates are wrong. @throws gpu-validation, out-of-memory; whatever `read` and `check` do */
@@ -58,7 +58,7 @@ export class PacedQueue {
     let [doneWork, doneMs] = [0, 0];
     for (let from = 0, submits = 1; ; submits++) {
       check?.();
-      const to = pieceEnd(work, from, this.#pace.budget);
+      const to = pieceEnd(work, from, this.pace.budget);
       const isLast = to === work.length;
       const wait: () => Promise<T | undefined> = isLast ? job.read : () => this.#device.queue.onSubmittedWorkDone();
       let begin = 0;
@@ -73,7 +73,7 @@ export class PacedQueue {
       doneWork += work.slice(from, to).reduce((sum, each) => sum + each, 0);
       doneMs += performance.now() - begin;
       // All pieces together: one alone may be of quick layers only.
-      this.#pace.observe(doneWork, doneMs);
+      this.pace.observe(doneWork, doneMs);
       if (isLast) return { value: value as T, submits, encodeMs };
       from = to;
     }

@@ -357,20 +357,23 @@ export class Session {
     return result;
   }
 
-  /** A batch as a whole if that fits, else in parts. */
+  /** A batch as a whole if that fits and no dispatch of it lasts too long, else in parts. */
   async #runInParts(placed: GpuNetwork, input: SessionInput, options: NetworkRunOptions): Promise<TappedResult> {
     const images = batchSize(input);
     const key = imageSize(input);
-    if (images <= (this.#largestBatch.get(key) ?? Infinity)) {
+    let most = this.#largestBatch.get(key) ?? Infinity;
+    if (images <= most) {
       try {
-        return await placed.run(input, options);
+        most = images === 1 || isGpuTensor(input) ? images : await placed.imagesAtOnce(input, options.keep);
+        if (images <= most) return await placed.run(input, options);
       } catch (error) {
         if (images === 1 || isGpuTensor(input) || !(error instanceof CompConvError) || !DOES_NOT_FIT.includes(error.code)) throw error;
-        this.#largestBatch.set(key, Math.ceil(images / 2));
+        most = Math.ceil(images / 2);
+        this.#largestBatch.set(key, most);
       }
     }
     const results: TappedResult[] = [];
-    for (const part of splitBatch(input, this.#largestBatch.get(key)!)) results.push(await this.#runInParts(placed, part, options));
+    for (const part of splitBatch(input, most)) results.push(await this.#runInParts(placed, part, options));
     return joinResults(results);
   }
 

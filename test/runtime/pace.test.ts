@@ -1,7 +1,7 @@
 /** How work is cut into pieces, and what is learned from their times. */
 import { describe, expect, test } from 'vitest';
 import { createNetwork } from '../../src/models/network.ts';
-import { dispatchWork, Pace, PIECE_MS, pieceEnd, SLOWEST_RATE } from '../../src/runtime/pace.ts';
+import { dispatchWork, imagesAtOnce, Pace, PIECE_MS, pieceEnd, SLOWEST_RATE } from '../../src/runtime/pace.ts';
 import { DEFAULT_LIMITS, schedule } from '../../src/scheduler/schedule.ts';
 
 describe('pieces', () => {
@@ -23,6 +23,13 @@ describe('pieces', () => {
     ['a single step', [7], 1, [0]],
   ])('%s', (_, work, budget, starts) => expect(pieces(work, budget)).toEqual(starts));
 });
+
+test.each([
+  ['all, where no dispatch is too long', 8, [1, 10, 3], 10, 8],
+  ['as many as make the heaviest dispatch short enough', 8, [1, 20, 3], 10, 4],
+  ['rounded down', 7, [1, 20, 3], 10, 3],
+  ['one, which cannot be less', 4, [100], 10, 1],
+])('images at once: %s', (_, images, work, most, expected) => expect(imagesAtOnce(images, work, most)).toBe(expected));
 
 describe('work of a dispatch', () => {
   const plan = schedule(createNetwork({ arch: 'resnet18' }), DEFAULT_LIMITS);
