@@ -58,30 +58,35 @@ export async function readIdx(path: string): Promise<IdxArray> {
   return naming(path, async () => parseIdx(await gunzip(bytes)));
 }
 
-/** A JSON file of depths by layer name. What they are is the engine's to check. @throws io, invalid-file */
-export async function readDepths(path: string): Promise<Record<string, number>> {
+/** A JSON file that holds an object; what is in it is for others to check. @param what it should be, for messages. @throws io, invalid-file */
+export async function readJson(path: string, what: string): Promise<Record<string, unknown>> {
   const bytes = await readBytes(path);
   return naming(path, () => {
-    let depths: unknown;
+    let value: unknown;
     try {
-      depths = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+      value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
     } catch (cause) {
       throw new CompConvError('invalid-file', `is not valid JSON: ${(cause as Error).message}`, { cause });
     }
-    if (typeof depths !== 'object' || depths === null || Array.isArray(depths)) {
-      throw new CompConvError(
-        'invalid-file',
-        'must be a JSON object of depths by layer name, e.g. {"layer1.0.conv1": 2}',
-      );
-    }
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new CompConvError('invalid-file', `must be a JSON ${what}`);
+    return value as Record<string, unknown>;
+  });
+}
+
+/** A JSON file of depths by layer name. What they are is the engine's to check. @throws io, invalid-file */
+export async function readDepths(path: string): Promise<Record<string, number>> {
+  const depths = await readJson(path, 'object of depths by layer name, e.g. {"layer1.0.conv1": 2}');
+  return naming(path, () => {
     for (const [layer, depth] of Object.entries(depths)) {
       if (typeof depth !== 'number') {
-        throw new CompConvError(
-          'invalid-file',
-          `${JSON.stringify(layer)}: the depth must be a number, got ${JSON.stringify(depth)}`,
-        );
+        throw new CompConvError('invalid-file', `${JSON.stringify(layer)}: the depth must be a number, got ${JSON.stringify(depth)}`);
       }
     }
     return depths as Record<string, number>;
   });
+}
+
+/** @throws io */
+export async function writeText(path: string, text: string): Promise<void> {
+  await writeBytes(path, new TextEncoder().encode(text));
 }

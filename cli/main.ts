@@ -10,6 +10,7 @@ import { addExportCommand } from './commands/export.ts';
 import { addInfoCommand } from './commands/info.ts';
 import { addPlanCommand } from './commands/plan.ts';
 import { addRunCommand } from './commands/run.ts';
+import { addSearchCommand } from './commands/search.ts';
 import { addTuneCommand } from './commands/tune.ts';
 import { quiet, runProgram } from './program.ts';
 import { engineVersion } from './versions.ts';
@@ -22,7 +23,7 @@ function createProgram(signal: AbortSignal): Command {
       'after',
       '\nExit status: 0 done, 1 failed, 2 wrong input, 130 interrupted. "compconv help <command>" has examples.',
     );
-  const commands = [addRunCommand, addEvalCommand, addInfoCommand, addPlanCommand, addBenchCommand, addTuneCommand, addExportCommand];
+  const commands = [addRunCommand, addEvalCommand, addInfoCommand, addPlanCommand, addBenchCommand, addTuneCommand, addSearchCommand, addExportCommand];
   for (const add of commands) add(program, signal);
   return program;
 }

@@ -1,0 +1,114 @@
+/** Depths chosen by measured latency: what each layer takes at each depth on this adapter, and the best choice within a budget. */
+import { CompConvError } from '../../src/errors.ts';
+import { networkCost } from '../../src/graph/cost.ts';
+import { shapeOf } from '../../src/graph/graph.ts';
+import type { Depth } from '../../src/ops/comp-conv-channels.ts';
+import { choose } from './choose.ts';
+import { measureLayers, measureNetworks, withDepths, type DepthCost, type MeasuredLayers, type SearchHooks, type SearchSubject } from './measure.ts';
+
+/** What the network may take, as a share of what the plain one does: its time, or its parameters. */
+export type Budget = { readonly latency: number } | { readonly params: number };
+
+/** What depths cost in quality, by layer: a number for each depth from 0 on, the larger the worse. `train/` makes such a file. */
+export type Sensitivity = Readonly<Record<string, readonly number[]>>;
+
+export interface SearchOptions extends SearchHooks {
+  readonly budget: Budget;
+  /** What to keep as much as possible of within a latency budget. Default the parameters. */
+  readonly sensitivity?: Sensitivity;
+}
+
+/** What was found; plain data. */
+export interface SearchReport {
+  readonly adapter: string;
+  /** Whether the adapter computes on the processor: its times say nothing about a GPU. */
+  readonly software: boolean;
+  /** Name of the plain network. */
+  readonly network: string;
+  readonly inputShape: readonly [n: number, c: number, h: number, w: number];
+  readonly budget: Budget;
+  /** What a network of these depths keeps as much as possible of, or is the least of. */
+  readonly objective: 'params' | 'sensitivity' | 'latency';
+  /** The map that `compress`, `loadModel` and `train/` take as `depths`. */
+  readonly depths: Readonly<Record<string, Depth>>;
+  readonly layers: readonly { readonly layer: string; readonly depth: Depth; readonly options: readonly DepthCost[] }[];
+  /** What is no convolution takes so long in every network. */
+  readonly restMs: number;
+  readonly plain: SearchedNetwork;
+  readonly searched: SearchedNetwork;
+}
+
+export interface SearchedNetwork {
+  readonly macs: number;
+  readonly params: number;
+  /** The sum of its layers, each measured by itself. */
+  readonly predictedMs: number;
+  /** The whole network, measured. */
+  readonly measuredMs: number;
+}
+
+/** @throws invalid-argument for a budget that cannot be met, or sensitivities that do not fit; aborted; what measuring does */
+export async function searchDepths(subject: SearchSubject, { budget, sensitivity, ...hooks }: SearchOptions): Promise<SearchReport> {
+  const { engine, graph, moduleOptions } = subject;
+  checkBudget(budget);
+  const measured = await measureLayers(subject, hooks);
+  const depths = chooseDepths(measured, budget, sensitivity);
+  const networks = { plain: graph, searched: withDepths(graph, depths, moduleOptions) };
+  const times = await measureNetworks(subject, new Map(Object.entries(networks)), hooks);
+  const describe = (name: keyof typeof networks, depthOf: (layer: string) => Depth): SearchedNetwork => {
+    const { macs, params } = networkCost(networks[name]).total;
+    return { macs, params, predictedMs: predict(measured, depthOf), measuredMs: times.get(name)! };
+  };
+  const { n, h, w, c } = shapeOf(graph, graph.input);
+  return {
+    adapter: engine.adapter.name,
+    software: engine.adapter.isSoftware,
+    network: graph.name,
+    inputShape: [n, c, h, w],
+    budget,
+    objective: 'params' in budget ? 'latency' : sensitivity ? 'sensitivity' : 'params',
+    depths,
+    layers: measured.layers.map(({ layer, options }) => ({ layer, depth: depths[layer], options })),
+    restMs: measured.restMs,
+    plain: describe('plain', () => 0),
+    searched: describe('searched', (layer) => depths[layer]),
+  };
+}
+
+/** The depth of each layer, chosen from what was measured. @throws invalid-argument */
+export function chooseDepths(measured: MeasuredLayers, budget: Budget, sensitivity?: Sensitivity): Record<string, Depth> {
+  const { layers, restMs } = measured;
+  if (sensitivity) checkSensitivity(measured, sensitivity);
+  let chosen: number[];
+  if ('latency' in budget) {
+    const worth = (layer: string, { depth, params }: DepthCost) => (sensitivity ? -sensitivity[layer][depth] : params);
+    const items = layers.map(({ layer, options }) => options.map((option) => ({ cost: option.ms, worth: worth(layer, option) })));
+    const most = budget.latency * predict(measured, () => 0) - restMs;
+    chosen = choose(items, Math.max(most, 0), (ms) => `${(ms + restMs).toPrecision(3)} ms`);
+  } else {
+    const items = layers.map(({ options }) => options.map(({ ms, params }) => ({ cost: params, worth: -ms })));
+    const plain = layers.reduce((sum, { options }) => sum + options[0].params, 0);
+    chosen = choose(items, budget.params * plain, (params) => `${Math.round(params)} parameters in convolutions`);
+  }
+  return Object.fromEntries(layers.map(({ layer, options }, i) => [layer, options[chosen[i]].depth]));
+}
+
+/** Milliseconds of a network as the sum of its layers. */
+function predict({ layers, restMs }: MeasuredLayers, depthOf: (layer: string) => Depth): number {
+  return layers.reduce((sum, { layer, options }) => sum + options.find(({ depth }) => depth === depthOf(layer))!.ms, restMs);
+}
+
+function checkBudget(budget: Budget): void {
+  const [share] = Object.values(budget) as number[];
+  if (!(share > 0)) throw new CompConvError('invalid-argument', `a budget is a share of the plain network, above 0, got ${share}`);
+}
+
+function checkSensitivity({ layers }: MeasuredLayers, sensitivity: Sensitivity): void {
+  for (const { layer, options } of layers) {
+    const values: unknown = Object.hasOwn(sensitivity, layer) ? sensitivity[layer] : undefined;
+    const deepest = options[options.length - 1].depth;
+    if (!Array.isArray(values) || values.length <= deepest || !values.slice(0, deepest + 1).every(Number.isFinite)) {
+      throw new CompConvError('invalid-argument', `sensitivity: ${layer} needs a number for each depth from 0 to ${deepest}, got ${JSON.stringify(values)}`);
+    }
+  }
+}

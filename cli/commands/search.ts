@@ -1,0 +1,138 @@
+/** `compconv search`: depths chosen by what each layer takes on this adapter, within a budget; writes the map that engine, page and training take. */
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import { searchDepths, type Budget, type SearchReport, type Sensitivity } from '../../bench/search/search.ts';
+import type { SearchProgress } from '../../bench/search/measure.ts';
+import { CompConvError } from '../../src/errors.ts';
+import { createNetwork } from '../../src/models/network.ts';
+import { openDevice } from '../../src/runtime/device.ts';
+import { lookUp, tuningKey } from '../../src/runtime/tuning-cache.ts';
+import { openNodeGpu } from '../node-adapter.ts';
+import {
+  addJsonOption,
+  addScheduleOption,
+  addSizeOptions,
+  addTunedOptions,
+  completeNetworkOptions,
+  inputSize,
+  integer,
+  positiveNumber,
+  scheduleOptions,
+  tuningOptions,
+  type ScheduleFlags,
+  type SizeFlags,
+  type TunedFlags,
+} from '../options.ts';
+import { readJson, writeText } from '../files.ts';
+import { count, milliseconds, percent, print, printJson, ProgressLine, table } from '../report.ts';
+import { architectures } from '../../src/models/network.ts';
+
+interface SearchFlags extends SizeFlags, ScheduleFlags, TunedFlags {
+  readonly arch?: string;
+  readonly classes?: number;
+  readonly inChannels?: number;
+  readonly inner?: 'linear' | 'bn-relu';
+  readonly shuffleGroups?: number;
+  readonly budget?: number;
+  readonly paramsBudget?: number;
+  readonly sensitivity?: string;
+  readonly out?: string;
+  readonly report?: string;
+  readonly json?: boolean;
+}
+
+/** Of the plain network's time. */
+const DEFAULT_BUDGET = 0.6;
+
+export function addSearchCommand(program: Command, signal: AbortSignal): void {
+  const command = program.command('search').summary('choose the depth of each layer by what it takes on this adapter');
+  command
+    .description(
+      'Times each convolution of a network at each depth that it can have, on this adapter, and chooses the depths that keep the most ' +
+        'parameters, or lose the least by a sensitivity file, within a share of the time of the plain network; or those of the fastest ' +
+        'network within a share of its parameters. Then times the whole network.',
+    )
+    .option('--arch <name>', `network, torchvision's name: ${architectures.join(', ')}`)
+    .option('--in-channels <n>', 'channels of the input', integer())
+    .option('--classes <n>', 'number of classes', integer())
+    .addOption(new Option('--inner <kind>', 'what follows the convolutions inside CompConv (default: linear)').choices(['linear', 'bn-relu']))
+    .option('--shuffle-groups <n>', "groups of CompConv's channel shuffle; 1 is no shuffle (default: 2)", integer())
+    .option('--budget <share>', `time, as a share of the plain network's (default: ${DEFAULT_BUDGET})`, share)
+    .addOption(new Option('--params-budget <share>', "parameters of convolutions, as a share of the plain network's").argParser(share).conflicts(['budget', 'sensitivity']))
+    .option('--sensitivity <file>', 'what depths cost in quality: a JSON object, layer name to a number for each depth, the larger the worse')
+    .option('--out <file>', 'write the depths to this JSON file, for --depths, the page and train/')
+    .option('--report <file>', 'write everything that was measured to this JSON file, which the benchmark page opens');
+  addJsonOption(addTunedOptions(addScheduleOption(addSizeOptions(command))));
+  command.addHelpText('after', '\nExamples:\n  compconv search --arch resnet50 --budget 0.6 --out depths.json\n  compconv bench --arch resnet50 --depths depths.json');
+  command.action((flags: SearchFlags) => runSearch(flags, signal));
+}
+
+function share(text: string): number {
+  const value = positiveNumber(text);
+  if (value > 1) throw new InvalidArgumentError('It must be a share of the plain network, above 0 and at most 1.');
+  return value;
+}
+
+async function runSearch(flags: SearchFlags, signal: AbortSignal): Promise<void> {
+  const { arch, classes, inChannels, inner, shuffleGroups, budget = DEFAULT_BUDGET, paramsBudget, out, report: reportPath } = flags;
+  if (arch === undefined) throw new CompConvError('invalid-argument', 'search: which network? Give --arch');
+  const network = await completeNetworkOptions({ arch, ...(classes !== undefined && { classes }), ...(inChannels !== undefined && { inChannels }) });
+  const graph = createNetwork(network, inputSize(flags));
+  const sensitivity = flags.sensitivity === undefined ? undefined : ((await readJson(flags.sensitivity, 'object, layer name to a list of numbers')) as Sensitivity);
+  const progress = new ProgressLine();
+  const { adapter } = await openNodeGpu();
+  const engine = await openDevice({ adapter });
+  try {
+    const { tuning } = tuningOptions(flags);
+    const tuned = tuning && (await lookUp(tuning, tuningKey(engine.adapter)));
+    const choices = new Map(Object.entries(tuned?.signatures ?? {}).map(([signature, { chosen }]) => [signature, chosen]));
+    const wanted: Budget = paramsBudget === undefined ? { latency: budget } : { params: paramsBudget };
+    const report = await searchDepths(
+      {
+        engine,
+        graph,
+        moduleOptions: { ...(inner && { inner }), ...(shuffleGroups !== undefined && { shuffleGroups }) },
+        scheduleOptions: { ...scheduleOptions(flags), choices },
+      },
+      { budget: wanted, ...(sensitivity && { sensitivity }), signal, onProgress: (step) => progress.update(progressText(step)) },
+    );
+    progress.clear();
+    if (out !== undefined) await writeText(out, `${JSON.stringify(report.depths, null, 2)}\n`);
+    if (reportPath !== undefined) await writeText(reportPath, `${JSON.stringify(report)}\n`);
+    if (flags.json) printJson(report);
+    else print(...text(report));
+  } finally {
+    progress.clear();
+    engine.release();
+  }
+}
+
+function progressText({ phase, done, total, layer }: SearchProgress): string {
+  return phase === 'layers' ? `kinds of layers ${done}/${total}${layer === undefined ? '' : ` ${layer}`}` : `whole networks, round ${done + 1}/${total}`;
+}
+
+function text({ adapter, software, network, inputShape, layers, restMs, plain, searched, budget, objective }: SearchReport): string[] {
+  const cells = (depth: number, options: SearchReport['layers'][number]['options'], at: number) => {
+    const option = options.find((each) => each.depth === at);
+    return option ? `${milliseconds(option.ms)}${at === depth ? ' *' : ''}` : '-';
+  };
+  const rows = layers.map(({ layer, depth, options }) => [layer, String(depth), ...[0, 1, 2, 3].map((at) => cells(depth, options, at))]);
+  const compared = (name: string, { macs, params, predictedMs, measuredMs }: typeof plain) => [
+    name,
+    count(macs),
+    count(params),
+    milliseconds(predictedMs),
+    milliseconds(measuredMs),
+    percent(measuredMs / plain.measuredMs),
+  ];
+  const what = 'latency' in budget ? `${percent(budget.latency)} of the plain network's time, ${objective === 'params' ? 'the most parameters' : 'the least loss by the sensitivities'}` : `${percent(budget.params)} of the plain network's parameters in convolutions, the least time`;
+  return [
+    `adapter  ${adapter}${software ? ': these times say nothing about a GPU' : ''}`,
+    `network  ${network}, input [${inputShape.join(', ')}]`,
+    `budget   ${what}`,
+    '',
+    ...table(['layer', 'depth', 'depth 0', 'depth 1', 'depth 2', 'depth 3'], rows),
+    `the rest takes ${milliseconds(restMs)}`,
+    '',
+    ...table(['', 'MACs', 'parameters', 'predicted', 'measured', 'of plain'], [compared('plain', plain), compared('searched', searched)]),
+  ];
+}
