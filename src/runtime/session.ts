@@ -397,7 +397,7 @@ export class Session {
     const { signal, onProgress, cache = this.#options.tuning, fresh = false } = options;
     const { engine, queue, pipelines, constants } = placed;
     const { graph, weights } = this.#network;
-    const [{ tuneNetwork }, { indexedDbTuningCache }] = await Promise.all([import('./tuner.ts'), import('./indexed-db-cache.ts')]);
+    const { tuneNetwork } = await import('./tuner.ts');
     // Their memory is needed; they are made again when they are.
     placed.dropExecutors();
     try {
@@ -414,7 +414,7 @@ export class Session {
           signal: AbortSignal.any([this.#end.signal, ...(signal ? [signal] : [])]),
         },
         {
-          cache: cache === undefined && typeof indexedDB !== 'undefined' ? indexedDbTuningCache() : (cache ?? undefined),
+          cache,
           known: this.#tuned,
           fresh,
           onProgress,

@@ -16,7 +16,7 @@ import { runNode } from './run-node.ts';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 /** Inside the repository, so that dependencies are found. */
 const cache = join(root, 'node_modules/.cache/compconv');
-const INPUTS = ['src', 'shaders', 'cli', 'bench', 'vite.config.ts', 'tsconfig.json', 'tsconfig.types.json', 'package.json', 'package-lock.json'];
+const INPUTS = ['src', 'shaders', 'cli', 'bench', 'scripts/short-wgsl.ts', 'vite.config.ts', 'tsconfig.json', 'tsconfig.types.json', 'package.json', 'package-lock.json'];
 const BESIDE = ['package.json', 'README.md', 'LICENSE'];
 
 export interface PackedPackage {
