@@ -1,3 +1,5 @@
+// For `Symbol.dispose` in apps whose own `lib` does not have it.
+/// <reference lib="esnext.disposable" preserve="true" />
 /**
  * A session: a network ready to run. It takes turns with the others on its device, runs on when the device was lost and there is
  * another one, and is gone for good after `dispose()`.
