@@ -88,8 +88,9 @@ function pageBuild() {
 }
 
 /**
- * Relative imports between the files, so that they also run as they are, without a bundler. Minified for those; the notes on pure
- * calls stay for bundlers, which leave out what an app does not use.
+ * Relative imports between the files, so that they also run as they are, without a bundler. Minified for those, but
+ * in lines: Node prints the line of an error that nobody caught. The notes on pure calls stay for bundlers, which leave out what an app
+ * does not use.
  */
 function libraryBuild() {
   return {
@@ -104,7 +105,7 @@ function libraryBuild() {
       output: {
         chunkFileNames: 'chunks/[name].mjs',
         codeSplitting: { groups: Object.entries(LIBRARY_CHUNKS).map(([name, test], i) => ({ name, test, priority: 9 - i })) },
-        minify: { compress: true, mangle: true, codegen: { removeWhitespace: true } },
+        minify: { compress: true, mangle: { keepNames: { function: false, class: true } }, codegen: { removeWhitespace: false } },
         comments: { annotation: true, legal: false, jsdoc: false },
       },
     },
