@@ -59,7 +59,13 @@ export function undocumented({ name, model }) {
 /** API Extractor calls a `Node` that is not the DOM's `Node_2`. */
 const nameOf = ({ name }) => name.replace(/_\d+$/, '');
 
-const excerpt = ({ excerptTokens }) => excerptTokens.map(({ text }) => text).join('').replace(/\b(\w+)_2\b/g, '$1');
+/** A parameter that is taken apart has no name in declarations, and `input2` in API Extractor's. */
+const excerpt = ({ excerptTokens }) =>
+  excerptTokens
+    .map(({ text }) => text)
+    .join('')
+    .replace(/\b(\w+)_2\b/g, '$1')
+    .replace(/\binput\d*(?=\?: [\w<]*Options)/g, 'options');
 
 function declaration(item) {
   const head = excerpt(item).replace(/^export (declare )?/, '').trim();
@@ -69,7 +75,7 @@ function declaration(item) {
 }
 
 function memberDeclaration(member) {
-  const doc = textOf(member.docComment);
+  const doc = textOf(member.docComment).replace(/\n{2,}/g, '\n');
   const comment = doc.includes('\n') ? `/**\n * ${doc.replace(/\n/g, '\n * ')}\n */\n` : doc && `/** ${doc} */\n`;
   return (comment + excerpt(member).replace(/\n {4}/g, '\n')).replace(/^/gm, '  ');
 }
@@ -77,7 +83,7 @@ function memberDeclaration(member) {
 /** A docstring's text, its tags where TSDoc has put them apart on lines of their own. */
 function textOf(docComment) {
   return docComment
-    .replace(/^\/\*\*\s*|\s*\*\/\s*$/g, '')
+    .replace(/^\/\*\*|\*\/\s*$/g, '')
     .replace(/^ \* ?/gm, '')
     .replace(/\n*(@\w+)\n+/g, '\n$1 ')
     .trim();

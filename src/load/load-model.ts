@@ -19,6 +19,7 @@ export interface LoadProgress {
   readonly total: number;
 }
 
+/** What to load, how, and where to run it: all that `readModel` and `createSession` take. */
 export interface LoadModelOptions extends Omit<ReadOptions, 'onProgress'>, Omit<SessionOptions, 'onProgress'> {
   readonly onProgress?: (progress: LoadProgress) => void;
   /**
@@ -38,6 +39,7 @@ export type LoadedModel = Session | WasmSession;
  * webgpu-unavailable, gpu-validation, out-of-memory, device-lost, aborted
  */
 export async function loadModel(source: ModelSource, options?: LoadModelOptions & { readonly fallback?: never }): Promise<Session>;
+/** With `fallback` it may be a session of another kind; `backend` tells which. @throws io, too, where the fallback is not installed */
 export async function loadModel(source: ModelSource, options: LoadModelOptions): Promise<LoadedModel>;
 export async function loadModel(source: ModelSource, options: LoadModelOptions = {}): Promise<LoadedModel> {
   const { fallback } = options;

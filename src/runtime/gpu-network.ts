@@ -32,6 +32,7 @@ export interface Network {
   readonly preprocess?: Preprocess;
 }
 
+/** An output, and what it took. */
 export interface RunResult {
   /** `[N, classes]`, or `[N, C, H, W]` for a network that does not end in a vector. */
   readonly output: Tensor;

@@ -51,6 +51,7 @@ export interface SessionOptions extends DeviceOptions, Pick<ScheduleOptions, 'sc
   readonly onDeviceLost?: (error: CompConvError) => void;
 }
 
+/** For `Session.tune`. */
 export interface TuneOptions {
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: TuningProgress) => void;
@@ -63,6 +64,7 @@ export interface TuneOptions {
   readonly fresh?: boolean;
 }
 
+/** For `run` and what is like it. */
 export interface RunOptions {
   /** Mirrors images left to right; tensors are taken as they are. Default false. */
   readonly flip?: boolean;
@@ -81,9 +83,14 @@ export interface SessionMemory {
   readonly pooledBytes: number;
 }
 
+/**
+ * A network on the GPU, ready to run; of `loadModel` or `createSession`. It holds memory there until `dispose()`, which `using` calls, too. A
+ * lost device costs the run that was on it, and the next one gets another.
+ */
 export class Session {
   /** What computes. */
   readonly backend = 'webgpu';
+  /** What was loaded: graph, preprocessing, labels. */
   readonly model: Omit<Model, 'weights'>;
   readonly #network: Network;
   readonly #options: SessionOptions;
@@ -136,6 +143,7 @@ export class Session {
     }
   }
 
+  /** The network as it was written down. */
   get graph(): Graph {
     return this.model.graph;
   }
