@@ -28,6 +28,8 @@ beforeAll(async () => {
   server = createServer((request, response) => {
     requests++;
     const [path] = request.url!.split('?');
+    // Kept alive, it may be closed just when the next request takes it: loads here block for as long as that takes.
+    response.setHeader('connection', 'close');
     if (path === '/missing') return void response.writeHead(404).end();
     const bytes = path === '/damaged' ? Buffer.concat([file.subarray(0, -4), Buffer.from('oops')]) : file;
     const known = path !== '/chunked';
