@@ -5,9 +5,9 @@
  */
 
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { defaultClientConditions } from 'vite';
 import { defineConfig } from 'vitest/config';
+import { shortWgsl } from './scripts/short-wgsl.ts';
 
 /**
  * The package's entries, `dist/<name>.mjs`; package.json's `exports` and tsconfig.types.json name them too, but for `connect`, which
@@ -19,6 +19,19 @@ const LIBRARY_ENTRIES = {
   worker: 'src/worker/worker.ts',
   connect: 'src/worker/connect.ts',
   node: 'src/node/node.ts',
+};
+
+/**
+ * What entries and their lazy parts share, in few files, so that little is loaded one after the other without a bundler. A module
+ * belongs to the first group that takes it, or whose modules import it. No group is loaded by those who do without it: a page that only
+ * connects to a worker, or only exports ONNX, loads no engine.
+ */
+const LIBRARY_CHUNKS = {
+  tensors: /src\/(errors|tensor\/.*|weights\/(safetensors|half))\.ts$/,
+  networks: /src\/((ops|modules|graph|weights)\/.*|models\/(?!read-model).*|kernels\/affine|scheduler\/expand-modules)\.ts$/,
+  inputs: /src\/runtime\/session-input\.ts$/,
+  engine: /src\/load\/load-model\.ts$/,
+  images: /src\/vision\/(image-preprocessor|preprocess)\.ts$/,
 };
 
 const GPU_TESTS = 'test/**/*.gpu.test.ts';
@@ -37,12 +50,12 @@ export default defineConfig(({ mode }) => ({
   },
   // In browsers, onnxruntime-web without the scripts of its WebAssembly, which are files of their own here.
   environments: { client: { resolve: { conditions: [...defaultClientConditions, 'onnxruntime-web-use-extern-wasm'] } } },
-  worker: { format: 'es' as const, plugins: () => [shadersWithoutComments()] },
+  worker: { format: 'es' as const, plugins: () => [shortWgsl()] },
   // Isolated from other origins: a clock with steps of 5 us, not 100, and threads for WebAssembly.
   server: { headers: ISOLATION },
   preview: { headers: ISOLATION },
   ...(mode === 'cli' ? { ssr: { noExternal: true, external: ['webgpu', 'sharp', 'playwright-core'] } } : {}),
-  plugins: [shadersWithoutComments()],
+  plugins: [shortWgsl()],
   build: mode === 'cli' ? cliBuild() : mode === 'lib' ? libraryBuild() : pageBuild(),
   test: {
     projects: [
@@ -65,20 +78,6 @@ export default defineConfig(({ mode }) => ({
   },
 }));
 
-/** Half of a WGSL file is comments and indentation, which users of a built library would load. Statements keep their lines. */
-function shadersWithoutComments() {
-  return {
-    name: 'shaders-without-comments',
-    apply: 'build' as const,
-    enforce: 'pre' as const,
-    async load(id: string) {
-      if (!id.endsWith('.wgsl?raw')) return undefined;
-      const code = await readFile(id.replace(/\?raw$/, ''), 'utf8');
-      return `export default ${JSON.stringify(code.replace(/\/\/.*$/gm, '').replace(/^\s+/gm, '').replace(/[ \t]+$/gm, ''))}`;
-    },
-  };
-}
-
 function pageBuild() {
   return {
     target: 'es2022',
@@ -89,8 +88,9 @@ function pageBuild() {
 }
 
 /**
- * Relative imports between the files, so that they also run as they are, without a bundler. Minified for those; the notes on pure
- * calls stay for bundlers, which leave out what an app does not use.
+ * Relative imports between the files, so that they also run as they are, without a bundler. Minified for those, but
+ * in lines: Node prints the line of an error that nobody caught. The notes on pure calls stay for bundlers, which leave out what an app
+ * does not use.
  */
 function libraryBuild() {
   return {
@@ -104,7 +104,8 @@ function libraryBuild() {
       external: ['wgpu-matrix', 'webgpu', 'sharp', /^onnxruntime-web/, /^node:/],
       output: {
         chunkFileNames: 'chunks/[name].mjs',
-        minify: { compress: true, mangle: true, codegen: { removeWhitespace: true } },
+        codeSplitting: { groups: Object.entries(LIBRARY_CHUNKS).map(([name, test], i) => ({ name, test, priority: 9 - i })) },
+        minify: { compress: true, mangle: { keepNames: { function: false, class: true } }, codegen: { removeWhitespace: false } },
         comments: { annotation: true, legal: false, jsdoc: false },
       },
     },

@@ -24,12 +24,11 @@ export function entriesOf(folder) {
 
 /**
  * Reads one entry.
- * @param {string} folder where the package's package.json is
+ * @param {string} folder where the package's package.json is; outside node_modules, whose files count as other packages'
  * @param {string} types the entry's declarations
- * @param {string} [modelPath] where to write the model, `.api.json`
- * @returns {string} the report: declarations without docstrings, in the order of their names
+ * @returns {{ report: string, model: object }} its declarations without docstrings, in the order of their names; what api-extractor-model reads
  */
-export function extractApi(folder, types, modelPath) {
+export function extractApi(folder, types) {
   // Reports are only written inside a folder that is there.
   const temporary = mkdtempSync(join(tmpdir(), 'compconv-api-'));
   try {
@@ -58,7 +57,7 @@ export function extractApi(folder, types, modelPath) {
         reportFileName: 'entry.api.md',
         includeForgottenExports: true,
       },
-      docModel: modelPath ? { enabled: true, apiJsonFilePath: modelPath } : { enabled: false },
+      docModel: { enabled: true, apiJsonFilePath: join(temporary, 'entry.api.json') },
       dtsRollup: { enabled: false },
       tsdocMetadata: { enabled: false },
       newlineKind: 'lf',
@@ -73,7 +72,10 @@ export function extractApi(folder, types, modelPath) {
       packageJsonFullPath: join(folder, 'package.json'),
     });
     Extractor.invoke(prepared, { localBuild: true, messageCallback: (message) => (message.handled = true) });
-    return readFileSync(join(temporary, 'entry.api.md'), 'utf8');
+    const report = readFileSync(join(temporary, 'entry.api.md'), 'utf8')
+      // Everything is public, and what has no docstring is no part of the types.
+      .replace(/^ *\/\/ (@public.*|\(undocumented\)|\(No @packageDocumentation.*)\n/gm, '');
+    return { report, model: JSON.parse(readFileSync(join(temporary, 'entry.api.json'), 'utf8')) };
   } finally {
     rmSync(temporary, { recursive: true, force: true });
   }

@@ -5,6 +5,7 @@
  * engine; inside, `invariant` states what must already hold.
  */
 
+/** What went wrong. Codes are stable: programs may decide by them. */
 export type ErrorCode =
   /** An option or argument is wrong. */
   | 'invalid-argument'

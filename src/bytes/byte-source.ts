@@ -23,6 +23,7 @@ export interface OpenedBytes {
   readonly chunks: AsyncIterable<Uint8Array<ArrayBuffer>>;
 }
 
+/** How a file is downloaded, kept and checked. */
 export interface FetchOptions {
   /** Instead of `fetch`: for headers, credentials, retries. */
   readonly fetch?: typeof fetch;

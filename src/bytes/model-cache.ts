@@ -32,12 +32,15 @@ export interface ModelCache {
   store(url: string): Promise<CacheWriter>;
   /** @returns whether it was there */
   delete(url: string): Promise<boolean>;
+  /** Deletes all files. */
   clear(): Promise<void>;
 }
 
+/** A file that is being stored. Either `commit` or `abort` comes last. */
 export interface CacheWriter {
   /** Resolves when more may come. */
   write(chunk: Uint8Array<ArrayBuffer>): Promise<void>;
+  /** The bytes are complete. */
   commit(about: CachedModel): Promise<void>;
   /** Leaves nothing. */
   abort(): Promise<void>;

@@ -27,9 +27,14 @@ type Ort = typeof import('onnxruntime-web');
 /** Image sizes whose sessions are kept; each holds the weights once more. */
 const MAX_SIZES = 2;
 
+/**
+ * A network on the processor, by onnxruntime-web: what `loadModel` gives with `fallback: 'wasm'` where there is no GPU. It runs as a `Session`
+ * does, as far as it goes.
+ */
 export class WasmSession {
   /** What computes. */
   readonly backend = 'wasm';
+  /** What was loaded: graph, preprocessing, labels. */
   readonly model: Omit<Model, 'weights'>;
   /** Why it is not WebGPU that computes. */
   readonly reason: string;
@@ -58,6 +63,7 @@ export class WasmSession {
     return session;
   }
 
+  /** See `Session.graph`. */
   get graph(): Graph {
     return this.model.graph;
   }

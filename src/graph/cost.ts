@@ -9,6 +9,7 @@ import { macsOf, paramsOf } from '../ops/ops.ts';
 import type { OpName } from '../ops/node.ts';
 import { inputShapes, shapeOf, type Graph } from './graph.ts';
 
+/** Of one image, or as many as the graph's batch. */
 export interface Cost {
   /** Multiply-accumulates; the CompConv paper calls these FLOPs. */
   readonly macs: number;
@@ -25,6 +26,7 @@ export interface Cost {
   readonly activationBytes: number;
 }
 
+/** Cost of one node of a graph. */
 export interface LayerCost extends Cost {
   readonly name: string;
   readonly op: OpName;
@@ -34,6 +36,7 @@ export interface LayerCost extends Cost {
   readonly output: ImageShape;
 }
 
+/** What a graph costs as it is written down: a CompConv is one layer. */
 export interface NetworkCost {
   readonly layers: readonly LayerCost[];
   readonly total: Cost;

@@ -7,6 +7,7 @@ import type { ImageShape } from '../tensor/image-shape.ts';
 import { inferShape, paramsOf } from '../ops/ops.ts';
 import type { Node } from '../ops/node.ts';
 
+/** A network as data, immutable: nodes in an order in which every input comes before its use. */
 export interface Graph {
   /** What to call the network in messages, e.g. `CompConv128-ResNet50`. */
   readonly name: string;

@@ -19,6 +19,7 @@ export interface LoadProgress {
   readonly total: number;
 }
 
+/** What to load, how, and where to run it: all that `readModel` and `createSession` take. */
 export interface LoadModelOptions extends Omit<ReadOptions, 'onProgress'>, Omit<SessionOptions, 'onProgress'> {
   readonly onProgress?: (progress: LoadProgress) => void;
   /** See `FallbackOptions`. */
@@ -44,6 +45,7 @@ export type LoadedModel = Session | WasmSession;
  * webgpu-unavailable, gpu-validation, out-of-memory, device-lost, aborted
  */
 export async function loadModel(source: ModelSource, options?: LoadModelOptions): Promise<Session>;
+/** With `fallback` or `backend` it may be a session of another kind; its `backend` tells which. @throws io, too, where onnxruntime-web is not installed */
 export async function loadModel(source: ModelSource, options: FallbackOptions): Promise<LoadedModel>;
 export async function loadModel(source: ModelSource, options: LoadModelOptions | FallbackOptions = {}): Promise<LoadedModel> {
   const { fallback, backend = 'webgpu' } = options;

@@ -9,6 +9,7 @@ import type { Inner } from '../ops/comp-conv.ts';
 import type { Conv2dAttrs } from '../ops/conv2d.ts';
 import type { Node } from '../ops/node.ts';
 
+/** How convolutions become CompConv. `c0` or `depths` must be given. */
 export interface CompConvOptions {
   /** `C_0` of the adaptive depth: a positive number; larger is lighter compression. */
   readonly c0?: number;

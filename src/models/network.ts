@@ -9,6 +9,7 @@ import { compress, type CompConvOptions } from './compress.ts';
 import { IMAGENET_WIDTHS, RESNETS, resnet } from './resnet.ts';
 import { VGGS, vgg } from './vgg.ts';
 
+/** A network by name; without `c0` and `depths` it is the plain one. */
 export interface NetworkOptions extends CompConvOptions {
   /** One of `architectures`; torchvision's name. */
   readonly arch: string;

@@ -2,6 +2,7 @@
 import { CompConvError } from '../errors.ts';
 import { parseJsonObject } from './network.ts';
 
+/** How an image becomes a network's input: resized, cropped in the middle, normalised. */
 export interface Preprocess {
   /** Length of the image's shorter side after resizing, as torchvision's `Resize(size)`. */
   readonly size: number;

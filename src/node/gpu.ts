@@ -3,6 +3,7 @@
  */
 import { CompConvError } from '../errors.ts';
 
+/** For `openGpu`. */
 export interface OpenGpuOptions {
   /** Dawn's start-up flags, for example `enable-dawn-features=allow_unsafe_apis`. */
   readonly flags?: readonly string[];

@@ -8,6 +8,7 @@ import { foldedNetwork } from './fold-batch-norms.ts';
 import { encodeModel } from './model.ts';
 import { onnxModel } from './nodes.ts';
 
+/** For `exportOnnx`. */
 export interface OnnxExportOptions {
   /** Kept in the file for whoever reads it, such as `labels`; runtimes ignore it. */
   readonly metadata?: Readonly<Record<string, string>>;

@@ -28,7 +28,7 @@ export interface CompConvChannels {
   readonly identity: readonly (readonly [begin: number, end: number])[];
 }
 
-/** Channel plan for `outChannels` at depth 1..3. Feasibility is `depthProblem`'s business. */
+/** Channel plan for `outChannels` at depth 1..3, whether a layer has enough of them or not. */
 export function compConvChannels(outChannels: number, depth: number): CompConvChannels {
   const primitive = Math.ceil(outChannels / (2 * (2 ** depth - 1)));
   const widths = Array.from({ length: depth }, (_, i) => 2 ** (depth - 1 - i) * primitive);

@@ -18,6 +18,7 @@ import type { AvgPoolAttrs } from './avg-pool.ts';
 import type { LinearAttrs } from './linear.ts';
 import type { SoftmaxAttrs } from './softmax.ts';
 
+/** What a node computes, told apart by `op`, with what that op needs to know. */
 export type OpAttrs =
   | InputAttrs
   | Conv2dAttrs
@@ -35,9 +36,12 @@ export type OpAttrs =
   | LinearAttrs
   | SoftmaxAttrs;
 
+/** Name of an op, such as `conv2d` or `comp-conv`. */
 export type OpName = OpAttrs['op'];
+/** The attributes of one op. */
 export type AttrsOf<K extends OpName> = Extract<OpAttrs, { op: K }>;
 
+/** One op of a graph; its output is a value of the same name. */
 export interface Node<A extends OpAttrs = OpAttrs> {
   /** Unique in its graph; torchvision's module name where there is one. Prefix of the node's parameter names. */
   readonly name: string;

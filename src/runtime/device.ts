@@ -6,6 +6,7 @@ import { CompConvError, type ErrorCode } from '../errors.ts';
 import type { ScheduleLimits } from '../scheduler/schedule.ts';
 import { describeAdapter, isSoftwareAdapter } from './adapter-info.ts';
 
+/** Which GPU. The first one given is taken: `device`, `adapter`, `gpu`; without any of them it is the browser's. */
 export interface DeviceOptions {
   /**
    * A device of the caller's, or a function that gives one and is asked again when it was lost. It is used as it is and never
@@ -30,6 +31,7 @@ const REPORTED_LIMITS = [
   'maxComputeWorkgroupsPerDimension',
   'maxTextureDimension2D',
 ] as const;
+/** The limits that decide what fits, as WebGPU names them. */
 export type DeviceLimits = Readonly<Record<(typeof REPORTED_LIMITS)[number], number>>;
 
 /** The adapter behind a session, for people and reports. */

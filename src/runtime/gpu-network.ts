@@ -10,7 +10,7 @@ import type { Plan } from '../scheduler/plan.ts';
 import type { Dtype } from '../tensor/dtype.ts';
 import { formatImageShape, sameImageShape, type ImageShape } from '../tensor/image-shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { ImagePreprocessor } from '../vision/image-preprocessor.ts';
+import type { ImagePreprocessor } from '../vision/image-preprocessor.ts';
 import type { ImageSource } from '../vision/image-source.ts';
 import type { PreparedImages } from '../vision/prepared-images.ts';
 import type { Weights, WeightSource } from '../weights/weights.ts';
@@ -18,8 +18,8 @@ import { ConstantStore, type UploadProgress } from './constant-store.ts';
 import { withErrorScopes, type EngineDevice } from './device.ts';
 import type { OpenDevice } from './device-source.ts';
 import { Executor } from './executor.ts';
-import type { GpuTensor } from './gpu-tensor.ts';
-import { createInputTransfer, createOutputTransfer } from './gpu-transfer.ts';
+import type { GpuTensor, GpuTensorInput } from './gpu-tensor.ts';
+import type { Transfer } from './gpu-transfer.ts';
 import { imagesAtOnce } from './pace.ts';
 import type { PacedQueue, Stage } from './paced-queue.ts';
 import { PipelineCache, type CompileProgress } from './pipelines.ts';
@@ -33,6 +33,7 @@ export interface Network {
   readonly preprocess?: Preprocess;
 }
 
+/** An output, and what it took. */
 export interface RunResult {
   /** `[N, classes]`, or `[N, C, H, W]` for a network that does not end in a vector. */
   readonly output: Tensor;
@@ -202,6 +203,7 @@ export class GpuNetwork {
   /** Runs once, and leaves the output on the GPU, in a buffer of its own. @throws what `run` does */
   async runOnGpu(input: SessionInput, options: NetworkRunOptions): Promise<GpuTensor> {
     const { device } = this.engine;
+    const { createOutputTransfer } = await import('./gpu-transfer.ts');
     return this.#feed(input, options, async (executor, { stages, write }) => {
       const output = await createOutputTransfer(device, this.pipelines, executor.activation(executor.plan.output));
       try {
@@ -219,19 +221,16 @@ export class GpuNetwork {
 
   /** Does `work` with the executor for an input, and what brings the input there. */
   async #feed<T>(input: SessionInput, { flip = false, keep = [], check }: NetworkRunOptions, work: (executor: Executor, feed: Feed) => Promise<T>): Promise<T> {
-    const { device } = this.engine;
     const executor = await this.prepare(shapeOfInput(this.#network.graph, input), { keep });
     if (isTensor(input)) {
       const write = () => executor.writeInput(input.data);
       return work(executor, { stages: [], write, start: performance.now() });
     }
-    // Compiled once, and no part of how long a run takes.
-    if (!isGpuTensor(input)) this.#preprocessor ??= await ImagePreprocessor.create(device, this.dtype);
+    // What that takes is loaded and compiled once, and no part of how long a run takes. Who runs tensors of the host never loads it.
+    const stageFor = isGpuTensor(input) ? await this.#transferring(input) : await this.#preparing(imagesOf(input), flip);
     check();
     const start = performance.now();
-    const stage = isGpuTensor(input)
-      ? await createInputTransfer(device, this.pipelines, input, executor.activation(executor.plan.input))
-      : await this.#prepareImages(imagesOf(input), executor, flip);
+    const stage = await stageFor(executor);
     try {
       return await work(executor, { stages: [stage], start });
     } finally {
@@ -239,12 +238,19 @@ export class GpuNetwork {
     }
   }
 
-  async #prepareImages(images: readonly ImageSource[], executor: Executor, flip: boolean): Promise<PreparedImages> {
+  async #transferring(input: GpuTensorInput): Promise<(executor: Executor) => Promise<Transfer>> {
+    const { createInputTransfer } = await import('./gpu-transfer.ts');
+    return (executor) => createInputTransfer(this.engine.device, this.pipelines, input, executor.activation(executor.plan.input));
+  }
+
+  async #preparing(images: readonly ImageSource[], flip: boolean): Promise<(executor: Executor) => Promise<PreparedImages>> {
     const { preprocess, graph } = this.#network;
     if (!preprocess) {
       throw new CompConvError('invalid-argument', `${graph.name}: the model has no \`preprocess\`, so it takes tensors only, not images`);
     }
-    return this.#preprocessor!.prepare(images, preprocess, executor.inputShape, executor.input, { flip });
+    const { ImagePreprocessor } = await import('../vision/image-preprocessor.ts');
+    const preprocessor = (this.#preprocessor ??= await ImagePreprocessor.create(this.engine.device, this.dtype));
+    return (executor) => preprocessor.prepare(images, preprocess, executor.inputShape, executor.input, { flip });
   }
 
   /** Frees activations; executors are made again when they are needed. */

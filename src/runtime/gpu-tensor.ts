@@ -8,6 +8,7 @@ export interface GpuTensor {
   readonly shape: readonly number[];
   /** Of the session's device, with the usages STORAGE and COPY_SRC. */
   readonly buffer: GPUBuffer;
+  /** Frees the buffer. */
   destroy(): void;
 }
 

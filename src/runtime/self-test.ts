@@ -33,6 +33,7 @@ export interface SelfTestProgress {
   readonly variant?: string;
 }
 
+/** For `Session.selfTest`. */
 export interface SelfTestOptions {
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: SelfTestProgress) => void;

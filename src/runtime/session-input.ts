@@ -1,6 +1,6 @@
 /** What a session can be given to run, and the errors for everything else. */
 import { CompConvError } from '../errors.ts';
-import { shapeOf, type Graph } from '../graph/graph.ts';
+import type { Graph } from '../graph/graph.ts';
 import type { ImageShape } from '../tensor/image-shape.ts';
 import { formatShape, tensor, type Tensor } from '../tensor/tensor.ts';
 import { isImageSource, type ImageSource } from '../vision/image-source.ts';
@@ -42,7 +42,8 @@ export function imagesOf(input: Exclude<SessionInput, Tensor>): readonly ImageSo
 
 /** What the network's input becomes; images are brought to the graph's own size. @throws invalid-argument */
 export function shapeOfInput(graph: Graph, input: SessionInput): ImageShape {
-  const own = shapeOf(graph, graph.input);
+  // Not by `shapeOf`: pages that only connect to a worker load this file, and nothing of graphs.
+  const own = graph.shapes.get(graph.input)!;
   const isOnGpu = isGpuTensor(input);
   if (!isOnGpu && !isTensor(input)) return { ...own, n: imagesOf(input).length };
   if (isOnGpu) checkGpuTensor(input);

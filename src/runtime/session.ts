@@ -1,3 +1,5 @@
+// For `Symbol.dispose` in apps whose own `lib` does not have it.
+/// <reference lib="esnext.disposable" preserve="true" />
 /**
  * A session: a network ready to run. It takes turns with the others on its device, runs on when the device was lost and there is
  * another one, and is gone for good after `dispose()`.
@@ -49,6 +51,7 @@ export interface SessionOptions extends DeviceOptions, Pick<ScheduleOptions, 'sc
   readonly onDeviceLost?: (error: CompConvError) => void;
 }
 
+/** For `Session.tune`. */
 export interface TuneOptions {
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: TuningProgress) => void;
@@ -61,6 +64,7 @@ export interface TuneOptions {
   readonly fresh?: boolean;
 }
 
+/** For `run` and what is like it. */
 export interface RunOptions {
   /** Mirrors images left to right; tensors are taken as they are. Default false. */
   readonly flip?: boolean;
@@ -79,9 +83,14 @@ export interface SessionMemory {
   readonly pooledBytes: number;
 }
 
+/**
+ * A network on the GPU, ready to run; of `loadModel` or `createSession`. It holds memory there until `dispose()`, which `using` calls, too. A
+ * lost device costs the run that was on it, and the next one gets another.
+ */
 export class Session {
   /** What computes. */
   readonly backend = 'webgpu';
+  /** What was loaded: graph, preprocessing, labels. */
   readonly model: Omit<Model, 'weights'>;
   readonly #network: Network;
   readonly #options: SessionOptions;
@@ -134,6 +143,7 @@ export class Session {
     }
   }
 
+  /** The network as it was written down. */
   get graph(): Graph {
     return this.model.graph;
   }
@@ -408,7 +418,7 @@ export class Session {
     const { signal, onProgress, cache = this.#options.tuning, fresh = false } = options;
     const { engine, queue, pipelines, constants } = placed;
     const { graph, weights } = this.#network;
-    const [{ tuneNetwork }, { indexedDbTuningCache }] = await Promise.all([import('./tuner.ts'), import('./indexed-db-cache.ts')]);
+    const { tuneNetwork } = await import('./tuner.ts');
     // Their memory is needed; they are made again when they are.
     placed.dropExecutors();
     try {
@@ -425,7 +435,7 @@ export class Session {
           signal: AbortSignal.any([this.#end.signal, ...(signal ? [signal] : [])]),
         },
         {
-          cache: cache === undefined && typeof indexedDB !== 'undefined' ? indexedDbTuningCache() : (cache ?? undefined),
+          cache,
           known: this.#tuned,
           fresh,
           onProgress,

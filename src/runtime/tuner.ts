@@ -5,6 +5,7 @@
  */
 import type { Choice } from '../kernels/kernel.ts';
 import { distinctChoices, distinctForms } from '../scheduler/isolate.ts';
+import { indexedDbTuningCache } from './indexed-db-cache.ts';
 import { isKnown, lookUp, tuningKey, type TunedSignature, type TuningCache } from './tuning-cache.ts';
 import { TuningTrials, type TuningSubject } from './tuning-trials.ts';
 
@@ -43,7 +44,8 @@ export interface TuningReport {
 }
 
 export interface TunerOptions {
-  readonly cache: TuningCache | undefined;
+  /** `null`: none; undefined: IndexedDB where there is one. */
+  readonly cache: TuningCache | null | undefined;
   /** What is known already, by signature. */
   readonly known: ReadonlyMap<string, TunedSignature>;
   /** Whether to measure what is known, too. */
@@ -60,7 +62,8 @@ export interface Tuned {
 }
 
 /** Tunes the network. @throws aborted; whatever the device's end is */
-export async function tuneNetwork(subject: TuningSubject, { cache, known: before, fresh, onProgress }: TunerOptions): Promise<Tuned> {
+export async function tuneNetwork(subject: TuningSubject, { cache: wanted, known: before, fresh, onProgress }: TunerOptions): Promise<Tuned> {
+  const cache = (wanted === undefined && typeof indexedDB !== 'undefined' ? indexedDbTuningCache() : wanted) ?? undefined;
   const { engine } = subject;
   const problems: string[] = [];
   const cached = await lookUp(cache, tuningKey(engine.adapter), problems);

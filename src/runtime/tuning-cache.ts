@@ -25,6 +25,7 @@ export interface TuningRecord {
 export interface TuningCache {
   /** What was set last; undefined if there is nothing. */
   get(key: string): Promise<TuningRecord | undefined>;
+  /** Keeps a record, in place of what there was. */
   set(key: string, record: TuningRecord): Promise<void>;
 }
 

@@ -10,6 +10,7 @@ import type { Memory, PlannedValue } from './memory.ts';
 
 /** Ways to schedule a graph; `schedule.ts` says what each does. */
 export const schedules = ['reference', 'optimized'] as const;
+/** Name of a schedule. */
 export type ScheduleName = (typeof schedules)[number];
 
 /** Channels of a value that the dispatches of a label write. */
@@ -24,6 +25,7 @@ export interface Form extends Choice {
   readonly labels: readonly string[];
 }
 
+/** All that a run does, as data. `printPlan` and `summarizePlan` are for reading it. */
 export interface Plan {
   /** Name of the network. */
   readonly name: string;
@@ -64,6 +66,7 @@ export function pipelineKey({ kernel, overrides }: KernelCall): string {
   return [kernel.name, ...Object.entries(overrides).map(([name, value]) => `${name}=${value}`)].join(' ');
 }
 
+/** Counts what a plan holds, for people and reports. */
 export function summarizePlan({ dispatches, constants, memory }: Plan): PlanSummary {
   const dispatchesByKernel: Record<string, number> = {};
   for (const { kernel } of dispatches) dispatchesByKernel[kernel.name] = (dispatchesByKernel[kernel.name] ?? 0) + 1;

@@ -24,6 +24,7 @@ import { scaleTails } from './scale-tails.ts';
 import { settleLayouts, surroundings } from './settle-layouts.ts';
 import { zeroCopyConcat } from './zero-copy-concat.ts';
 
+/** What a plan must fit into: limits of an adapter, by WebGPU's names, in bytes and counts. */
 export interface ScheduleLimits extends KernelLimits {
   readonly maxBufferSize: number;
 }
@@ -50,9 +51,12 @@ const optimizations = {
   'fuse-modules': fuseModules,
 } satisfies Record<string, (program: Program, decision: Decision) => Program>;
 
+/** Name of an optimization. */
 export type PassName = keyof typeof optimizations;
+/** The optimizations of the schedule `optimized`, in order. */
 export const passNames = Object.keys(optimizations) as readonly PassName[];
 
+/** How a graph becomes a plan. */
 export interface ScheduleOptions {
   /** Default `optimized`. */
   readonly schedule?: ScheduleName;

@@ -4,6 +4,7 @@
  */
 import { CompConvError } from '../errors.ts';
 
+/** Sizes of a value in a graph. A vector is one pixel: `h` and `w` are 1, `c` its elements. */
 export interface ImageShape {
   /** Batch. */
   readonly n: number;

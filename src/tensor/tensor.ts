@@ -4,6 +4,10 @@
  */
 import { CompConvError } from '../errors.ts';
 
+/**
+ * A tensor of the host, dense and in row-major order: images `[N, C, H, W]`, logits `[N, classes]`, weights as PyTorch's. `data` has exactly
+ * the elements of `shape`.
+ */
 export interface Tensor {
   readonly shape: readonly number[];
   readonly data: Float32Array;

@@ -4,8 +4,8 @@
  */
 import type { Preprocess } from '../models/preprocess.ts';
 import { tensor, type Tensor } from '../tensor/tensor.ts';
-import { checkByteCount, checkSides, type RawImage } from './image-source.ts';
-import { checkPreprocess, preprocessChannels, rowRange, shorterSide, targetToSource, type Mapping, type Size } from './preprocess.ts';
+import { checkByteCount, checkSides, type RawImage, type Size } from './image-source.ts';
+import { checkPreprocess, preprocessChannels, rowRange, shorterSide, targetToSource, type Mapping } from './preprocess.ts';
 
 /** Rounds levels to whole ones as `preprocess.wgsl` does: halves up, those included that sums put a hair below. */
 const HALF = 0.5 + 1 / 8192;

@@ -6,7 +6,12 @@
  * Pillow reads them; but turned upright by the EXIF orientation, as browsers show them. Everything after ignores alpha.
  */
 import { CompConvError } from '../errors.ts';
-import type { Size } from './preprocess.ts';
+
+/** In pixels. */
+export interface Size {
+  readonly width: number;
+  readonly height: number;
+}
 
 /** Plain pixels, for Node or whoever has bytes. */
 export interface RawImage {

@@ -16,8 +16,8 @@ import {
   type DrawnImage,
   type ImageSource,
   type RawImage,
+  type Size,
 } from './image-source.ts';
-import type { Size } from './preprocess.ts';
 import type { SourceKind } from './preprocess-kernels.ts';
 
 /** An image that the preprocessing kernels can read. */

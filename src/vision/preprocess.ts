@@ -8,12 +8,7 @@ import { mat3d, type Mat3d } from 'wgpu-matrix';
 import { CompConvError } from '../errors.ts';
 import type { Preprocess } from '../models/preprocess.ts';
 import { LANES } from '../tensor/channel-layout.ts';
-
-/** In pixels. */
-export interface Size {
-  readonly width: number;
-  readonly height: number;
-}
+import type { Size } from './image-source.ts';
 
 export interface Mapping {
   readonly source: Size;

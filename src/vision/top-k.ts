@@ -1,6 +1,7 @@
 /** From logits to the classes they speak for. */
 import { CompConvError } from '../errors.ts';
 
+/** One of the most likely classes of an image. */
 export interface Classification {
   /** Of the class, from 0. */
   readonly index: number;

@@ -6,8 +6,7 @@
  * closed. So a frame is imported when commands are recorded, right before their submit, and anew for every submit.
  */
 import type { ReadableImage } from './image-texture.ts';
-import { checkReady, copyError, invalidImage, isForbidden, isPlatformImage, whyUnready, type Video } from './image-source.ts';
-import type { Size } from './preprocess.ts';
+import { checkReady, copyError, invalidImage, isForbidden, isPlatformImage, whyUnready, type Size, type Video } from './image-source.ts';
 import type { PreprocessKernels } from './preprocess-kernels.ts';
 
 /**

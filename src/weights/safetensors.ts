@@ -16,6 +16,7 @@ import { elementCount, formatShape, type Tensor } from '../tensor/tensor.ts';
 import { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from './half.ts';
 import type { Weights } from './weights.ts';
 
+/** A `.safetensors` file whose header was checked; its tensors are decoded one by one, when they are asked for. */
 export interface SafetensorsFile extends Weights {
   /** The file's `__metadata__`; empty if it has none. */
   readonly metadata: ReadonlyMap<string, string>;

@@ -4,6 +4,7 @@
  */
 import type { Tensor } from '../tensor/tensor.ts';
 
+/** A network's parameters, under PyTorch's `state_dict` names. An object of your own will do: values are asked for one tensor at a time. */
 export interface Weights {
   /** Shape of every tensor there is, by its `state_dict` name, in PyTorch's order. */
   readonly shapes: ReadonlyMap<string, readonly number[]>;

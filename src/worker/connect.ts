@@ -117,22 +117,27 @@ export class RemoteSession {
     return this.#state.tuned;
   }
 
+  /** See `Session.run`. */
   run(input: SessionInput, options: RunOptions = {}): Promise<Tensor> {
     return this.#feed('run', input, options);
   }
 
+  /** See `Session.runTimed`. */
   runTimed(input: SessionInput, options: RunOptions = {}): Promise<RunResult> {
     return this.#feed('runTimed', input, options);
   }
 
+  /** See `Session.classify`. */
   classify(image: ImageSource, options: RunOptions & { topK?: number } = {}): Promise<Classification[]> {
     return this.#feed('classify', image, options);
   }
 
+  /** See `Session.features`. */
   features(input: SessionInput, layers: readonly string[], options: RunOptions = {}): Promise<Record<string, Tensor>> {
     return this.#feed('features', input, options, layers);
   }
 
+  /** See `Session.selfTest`. */
   selfTest({ signal, onProgress }: SelfTestOptions = {}): Promise<SelfTestReport> {
     return this.#call('selfTest', [], { signal, onProgress });
   }

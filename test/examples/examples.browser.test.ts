@@ -76,7 +76,7 @@ test('vite-worker: progress, cancel, and a cache', async () => {
   await load();
   // The engine is in the worker's script; what Vite wrote of it for the page is never loaded.
   const scripts = server.requests.filter((request) => request.endsWith('.js')).map((request) => request.replace(/-[\w-]{8}\.js$/, ''));
-  expect(new Set(scripts)).toEqual(new Set(['GET /assets/index', 'GET /assets/worker', 'GET /assets/sha2']));
+  expect(new Set(scripts)).toEqual(new Set(['index', 'worker', 'sha2', 'images'].map((name) => `GET /assets/${name}`)));
   await page.reload();
   server.requests.length = 0;
   await load();

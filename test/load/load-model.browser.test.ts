@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { BrowserContext, Page } from 'playwright-core';
 import { launchBrowser, startPage, type TestBrowser, type TestPage } from '../support/browser.ts';
+import { smallModelFile } from '../support/small-model.ts';
 
 const MODEL = '/models/fashion-mnist-compconv.safetensors';
 const file = readFileSync(new URL('../../public/models/fashion-mnist-compconv.safetensors', import.meta.url));
@@ -49,6 +50,7 @@ async function evaluate(code: string, before = ''): Promise<any> {
 }
 
 test('the cache', async () => {
+  const file = Buffer.from(smallModelFile()); // Which has few kernels to compile.
   served = file;
   // As data, which needs no kernels, and, where that makes a difference, streamed to the GPU.
   const load = `

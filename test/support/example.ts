@@ -4,13 +4,13 @@
  */
 import { createServer, type IncomingMessage, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { cp, mkdir, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
+import { cp, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import sirv from 'sirv';
-import { npm, packedPackage } from './package.ts';
+import { installPackage, npm, readManifest } from './package.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -25,31 +25,15 @@ export async function installExample(name: string): Promise<string> {
   await cp(join(root, 'examples', name), folder, { recursive: true, filter: isSource });
   await symlink(join(root, 'public'), join(home, 'public'), 'junction');
 
-  const { folder: packed } = await packedPackage();
-  const [own, theirs] = [await readManifest(folder), await readManifest(packed)];
-  await cp(packed, join(folder, 'node_modules/compconv-webgpu'), { recursive: true });
-  const wanted = { ...theirs.dependencies, ...own.dependencies, ...own.devDependencies };
-  for (const dependency of Object.keys(wanted).filter((each) => each !== 'compconv-webgpu')) {
-    const path = join(folder, 'node_modules', dependency);
-    await mkdir(dirname(path), { recursive: true });
-    await symlink(join(root, 'node_modules', dependency), path, 'junction');
-  }
+  const own = await readManifest(folder);
+  const wanted = Object.keys({ ...own.dependencies, ...own.devDependencies });
+  await installPackage(folder, wanted.filter((name) => name !== 'compconv-webgpu'));
   if (own.scripts?.['build']) await npm(folder, 'run', 'build');
   return folder;
 }
 
 export async function removeExample(folder: string): Promise<void> {
   await rm(join(folder, '../..'), { recursive: true, force: true });
-}
-
-interface Manifest {
-  readonly scripts?: Record<string, string>;
-  readonly dependencies?: Record<string, string>;
-  readonly devDependencies?: Record<string, string>;
-}
-
-async function readManifest(folder: string): Promise<Manifest> {
-  return JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')) as Manifest;
 }
 
 export interface ServedExample {

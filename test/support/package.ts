@@ -5,7 +5,7 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { copyFile, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { copyFile, cp, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
@@ -16,7 +16,7 @@ import { runNode } from './run-node.ts';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 /** Inside the repository, so that dependencies are found. */
 const cache = join(root, 'node_modules/.cache/compconv');
-const INPUTS = ['src', 'shaders', 'cli', 'bench', 'vite.config.ts', 'tsconfig.json', 'tsconfig.types.json', 'package.json', 'package-lock.json'];
+const INPUTS = ['src', 'shaders', 'cli', 'bench', 'scripts/short-wgsl.ts', 'vite.config.ts', 'tsconfig.json', 'tsconfig.types.json', 'package.json', 'package-lock.json'];
 const BESIDE = ['package.json', 'README.md', 'LICENSE'];
 
 export interface PackedPackage {
@@ -38,6 +38,36 @@ export async function packedPackage(): Promise<PackedPackage> {
     await rename(making, home).catch(() => rm(making, { recursive: true }));
   }
   return { tarball: join(home, 'package.tgz'), app: join(home, 'app'), folder: join(home, 'app/node_modules/compconv-webgpu') };
+}
+
+/**
+ * Installs the package into an app's folder outside the repository, with its dependencies and no other package, but for those of
+ * `besides`, which are the repository's.
+ */
+export async function installPackage(app: string, besides: readonly string[] = []): Promise<void> {
+  const { folder } = await packedPackage();
+  await cp(folder, join(app, 'node_modules/compconv-webgpu'), { recursive: true });
+  const { dependencies } = await readManifest(folder);
+  for (const name of new Set([...Object.keys(dependencies ?? {}), ...besides])) {
+    const path = join(app, 'node_modules', name);
+    await mkdir(dirname(path), { recursive: true });
+    await symlink(join(root, 'node_modules', name), path, 'junction');
+  }
+}
+
+/** What tests read of a package.json. */
+export interface Manifest {
+  readonly name: string;
+  readonly exports?: Record<string, string | Record<string, string>>;
+  readonly scripts?: Record<string, string>;
+  readonly dependencies?: Record<string, string>;
+  readonly devDependencies?: Record<string, string>;
+  readonly peerDependencies?: Record<string, string>;
+  readonly peerDependenciesMeta?: Record<string, { readonly optional?: boolean }>;
+}
+
+export async function readManifest(folder: string): Promise<Manifest> {
+  return JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')) as Manifest;
 }
 
 async function hashOfInputs(): Promise<string> {

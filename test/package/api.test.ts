@@ -1,0 +1,40 @@
+/** The public API is what is checked in: what changes it shows in `docs/api/`, and in the reference, and is said there. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
+import { runNode } from '../support/run-node.ts';
+
+vi.setConfig({ hookTimeout: 60_000 });
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const FILES = ['docs/api.md', 'docs/api/index.api.md', 'docs/api/node.api.md', 'docs/api/onnx.api.md', 'docs/api/worker.api.md'];
+
+/** As `scripts/api.mjs` prints it. */
+let api: { readonly files: Readonly<Record<string, string>>; readonly undocumented: readonly string[] };
+
+beforeAll(async () => {
+  const { status, stdout, stderr } = await runNode(['scripts/api.mjs', '--json']);
+  if (status !== 0) throw new Error(stdout + stderr);
+  api = JSON.parse(stdout) as typeof api;
+});
+
+describe.each(FILES)('%s', (path) => {
+  test('is up to date', () => {
+    const checkedIn = readFileSync(join(root, path), 'utf8').replaceAll('\r\n', '\n');
+    expect(api.files[path], 'the public API, or what its docstrings say, is not what is checked in; if that is meant, run: npm run api').toBe(checkedIn);
+  });
+});
+
+test('there is a report for each entry, and no other', () => {
+  const reports = readdirSync(join(root, 'docs/api')).map((name) => `docs/api/${name}`);
+  expect([...reports, 'docs/api.md'].sort()).toEqual(Object.keys(api.files).sort());
+});
+
+test('everything exported has a docstring, and so has every method', () => {
+  expect(api.undocumented).toEqual([]);
+});
+
+test('no report names the machine that made it', () => {
+  for (const text of Object.values(api.files)) expect(text).not.toMatch(/node_modules|\/tmp\/|[A-Z]:\\/);
+});
