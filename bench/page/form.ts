@@ -4,6 +4,7 @@ import { architectures } from '../../src/models/network.ts';
 import { passNames, type PassName } from '../../src/scheduler/schedule.ts';
 import type { BenchSection } from '../options.ts';
 import { DEFAULT_REQUEST, parseParameter, SWEEP_C0, toSearchParams, type BenchRequest, type ParameterName } from '../request.ts';
+import { isSearch, parseSearch, type SearchReport } from '../search/report.ts';
 import { peerChoices } from './peer-choices.ts';
 
 const SECTION_TEXTS: Readonly<Record<BenchSection, readonly [string, string]>> = {
@@ -32,6 +33,8 @@ const FORCEABLE: readonly PassName[] = ['fuse-tails', 'fuse-modules'];
 
 /** From a file or the address, which no field shows. */
 let givenDepths: BenchRequest['depths'];
+/** Where the depths are from, if that is a search. */
+let givenSearch: SearchReport | undefined;
 
 /** Puts the choices in; `onChange` is called whenever the request may have changed. */
 export function buildForm(onChange: () => void): void {
@@ -75,14 +78,22 @@ export function allowF16(isAllowed: boolean): void {
     : 'not here: this adapter lacks shader-f16';
 }
 
-/** Reads a file of depths by layer. @throws invalid-argument saying what is wrong */
+/** Reads a file of depths by layer, or of a search for them. @throws invalid-argument, invalid-file saying what is wrong */
 export async function takeDepthFile(file: File, onChange: () => void): Promise<void> {
-  const { depths } = parseParameter('depths', await file.text(), file.name);
-  setDepths(depths, onChange, file.name);
+  const text = await file.text();
+  const search = isSearch(text) ? parseSearch(text) : undefined;
+  const { depths } = search ?? parseParameter('depths', text, file.name);
+  setDepths(depths, onChange, file.name, search);
 }
 
-function setDepths(depths: BenchRequest['depths'], onChange: () => void, name = 'the address'): void {
+/** The search that the depths are from, which knows why. */
+export function searchOfDepths(): SearchReport | undefined {
+  return givenSearch;
+}
+
+function setDepths(depths: BenchRequest['depths'], onChange: () => void, name = 'the address', search?: SearchReport): void {
   givenDepths = depths;
+  givenSearch = search;
   showDepths(name);
   onChange();
 }
@@ -94,7 +105,9 @@ function showDepths(name: string): void {
       ? [
           'Optional: JSON such as ',
           element('code', {}, '{"layer4.2.conv2": 3, "conv1": 0}'),
-          '. Layers that it leaves out follow C₀.',
+          ', or what ',
+          element('code', {}, 'compconv search'),
+          ' wrote. Layers that it leaves out follow C₀.',
         ]
       : [`Depths of ${count} layer${count === 1 ? '' : 's'} from ${name}.`]),
   );
@@ -105,6 +118,7 @@ function showDepths(name: string): void {
 export function writeForm(request: BenchRequest): void {
   const { networks, sections, peers, dtype, schedule, withoutPasses, forcedPasses } = request;
   givenDepths = request.depths;
+  givenSearch = undefined;
   showDepths('the address');
   tick('networks', networks);
   tick('sections', sections);

@@ -1,10 +1,16 @@
 /** The columns of the table of layers; those without any value are left out of it. */
 import type { LayerPair, LayerSide, MeasuredLayer } from '../report/layer-pairs.ts';
 import type { GraphLayer } from '../report.ts';
+import { element } from '../../src/page/dom.ts';
+import { formatMs } from '../../src/page/format.ts';
+import { whyDepth, type SearchReport } from '../search/report.ts';
 import { shown, type Column } from './table.ts';
 
-/** @param ownTitle heading of the network's own columns */
-export function layerColumns(ownTitle: string): Column<LayerPair>[] {
+/**
+ * @param ownTitle heading of the network's own columns
+ * @param search that chose the depths
+ */
+export function layerColumns(ownTitle: string, search?: SearchReport): Column<LayerPair>[] {
   return [
     { key: 'layer', title: 'Layer', value: ({ name }) => name },
     {
@@ -22,6 +28,7 @@ export function layerColumns(ownTitle: string): Column<LayerPair>[] {
       show: shown.ratio,
     },
     { key: 'depth', title: 'Depth', hint: 'How often the CompConv divides its channels', value: ({ own }) => own?.depth },
+    ...(search ? searchColumns(search) : []),
     { key: 'kind', title: 'Kind', value: ({ layer, own }) => layer && describeKind(layer, own?.depth) },
     {
       key: 'shape',
@@ -31,6 +38,24 @@ export function layerColumns(ownTitle: string): Column<LayerPair>[] {
     ...sideColumns('plain', 'Plain', ({ plain }) => plain),
     ...sideColumns('own', ownTitle, ({ own }) => own),
   ];
+}
+
+/** What the search measured of a layer at each depth, and why it has the one it has. */
+function searchColumns({ layers, objective }: SearchReport): Column<LayerPair>[] {
+  const searched = new Map(layers.map((layer) => [layer.layer, layer]));
+  const columns = [0, 1, 2, 3].map((depth): Column<LayerPair> => ({
+    key: `search-${depth}`,
+    title: `Depth ${depth}`,
+    hint: 'What the layer took at this depth when the depths were searched for',
+    value: ({ name }) => searched.get(name)?.options.find((option) => option.depth === depth)?.ms,
+    show: (ms, { own }) => (depth === (own?.depth ?? 0) ? element('strong', {}, shown.ms(ms)) : shown.ms(ms)),
+  }));
+  const why: Column<LayerPair> = {
+    key: 'search-why',
+    title: 'Why this depth',
+    value: ({ name }) => searched.has(name) ? whyDepth(searched.get(name)!, objective, formatMs) : undefined,
+  };
+  return [...columns, why].map((column) => ({ ...column, group: 'Chosen by latency' }));
 }
 
 function sideColumns(prefix: string, group: string, side: (pair: LayerPair) => LayerSide | undefined): Column<LayerPair>[] {

@@ -5,6 +5,7 @@ import type { BenchReport } from '../report.ts';
 import { describeCaveats } from '../report/caveats.ts';
 import { describeFindings, type Finding } from '../report/findings.ts';
 import { sweepsOf } from '../report/sweep.ts';
+import type { SearchReport } from '../search/report.ts';
 import { factList } from './facts.ts';
 import { layersView } from './layers-view.ts';
 import { limitsView } from './limits-view.ts';
@@ -25,8 +26,11 @@ function adapterDetails({ adapter, versions }: BenchReport): HTMLElement {
   return element('details', {}, element('summary', {}, 'Adapter and versions'), factList(all));
 }
 
-/** @param source file that it is from; undefined for the run that has just ended */
-export function showReport(report: BenchReport, source: string | undefined): void {
+/**
+ * @param source file that it is from; undefined for the run that has just ended
+ * @param search that may say why a network has its depths
+ */
+export function showReport(report: BenchReport, source: string | undefined, search: SearchReport | undefined): void {
   const results = byId('results');
   results.replaceChildren(
     panel(report, source),
@@ -34,7 +38,7 @@ export function showReport(report: BenchReport, source: string | undefined): voi
     ...timesView(report),
     ...sweepsOf(report).map(sweepView),
     ...peersView(report),
-    ...(report.networks.length > 0 ? [layersView(report)] : []),
+    ...(report.networks.length > 0 ? [layersView(report, search)] : []),
     ...(report.limits ? [limitsView(report.limits)] : []),
     ...scalingView(report),
   );

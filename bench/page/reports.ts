@@ -5,6 +5,7 @@ import { messageOf } from '../../src/page/problems.ts';
 import type { BenchReport } from '../report.ts';
 import { parseReport } from '../report/file.ts';
 import { showComparison, type NamedReport } from './comparison-view.ts';
+import { searchOfDepths } from './form.ts';
 import { showReport } from './report-view.ts';
 
 let shown: NamedReport | undefined;
@@ -16,7 +17,7 @@ export function isReportShown(): boolean {
 /** Shows the report of a run that has just ended. */
 export function showMeasured(report: BenchReport): void {
   shown = { name: 'this run', report };
-  showReport(report, undefined);
+  showReport(report, undefined, searchOfDepths());
 }
 
 /** One is shown, two are compared. */
@@ -40,7 +41,7 @@ export async function openReports(files: readonly File[]): Promise<void> {
 function openReport(opened: NamedReport): void {
   const before = shown;
   shown = opened;
-  showReport(opened.report, opened.name);
+  showReport(opened.report, opened.name, searchOfDepths());
   if (!before) return;
   const compare = element('button', { type: 'button', class: 'quiet' }, `Compare it with ${before.name}`);
   compare.addEventListener('click', () => showComparison(before, opened));

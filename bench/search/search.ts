@@ -5,9 +5,7 @@ import { shapeOf } from '../../src/graph/graph.ts';
 import type { Depth } from '../../src/ops/comp-conv-channels.ts';
 import { choose } from './choose.ts';
 import { measureLayers, measureNetworks, withDepths, type DepthCost, type MeasuredLayers, type SearchHooks, type SearchSubject } from './measure.ts';
-
-/** What the network may take, as a share of what the plain one does: its time, or its parameters. */
-export type Budget = { readonly latency: number } | { readonly params: number };
+import type { Budget, SearchedNetwork, SearchReport } from './report.ts';
 
 /** What depths cost in quality, by layer: a number for each depth from 0 on, the larger the worse. `train/` makes such a file. */
 export type Sensitivity = Readonly<Record<string, readonly number[]>>;
@@ -16,35 +14,6 @@ export interface SearchOptions extends SearchHooks {
   readonly budget: Budget;
   /** What to keep as much as possible of within a latency budget. Default the parameters. */
   readonly sensitivity?: Sensitivity;
-}
-
-/** What was found; plain data. */
-export interface SearchReport {
-  readonly adapter: string;
-  /** Whether the adapter computes on the processor: its times say nothing about a GPU. */
-  readonly software: boolean;
-  /** Name of the plain network. */
-  readonly network: string;
-  readonly inputShape: readonly [n: number, c: number, h: number, w: number];
-  readonly budget: Budget;
-  /** What a network of these depths keeps as much as possible of, or is the least of. */
-  readonly objective: 'params' | 'sensitivity' | 'latency';
-  /** The map that `compress`, `loadModel` and `train/` take as `depths`. */
-  readonly depths: Readonly<Record<string, Depth>>;
-  readonly layers: readonly { readonly layer: string; readonly depth: Depth; readonly options: readonly DepthCost[] }[];
-  /** What is no convolution takes so long in every network. */
-  readonly restMs: number;
-  readonly plain: SearchedNetwork;
-  readonly searched: SearchedNetwork;
-}
-
-export interface SearchedNetwork {
-  readonly macs: number;
-  readonly params: number;
-  /** The sum of its layers, each measured by itself. */
-  readonly predictedMs: number;
-  /** The whole network, measured. */
-  readonly measuredMs: number;
 }
 
 /** @throws invalid-argument for a budget that cannot be met, or sensitivities that do not fit; aborted; what measuring does */
@@ -61,6 +30,8 @@ export async function searchDepths(subject: SearchSubject, { budget, sensitivity
   };
   const { n, h, w, c } = shapeOf(graph, graph.input);
   return {
+    kind: 'depth-search',
+    format: 1,
     adapter: engine.adapter.name,
     software: engine.adapter.isSoftware,
     network: graph.name,

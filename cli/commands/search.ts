@@ -1,6 +1,7 @@
 /** `compconv search`: depths chosen by what each layer takes on this adapter, within a budget; writes the map that engine, page and training take. */
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import { searchDepths, type Budget, type SearchReport, type Sensitivity } from '../../bench/search/search.ts';
+import type { Budget, SearchReport } from '../../bench/search/report.ts';
+import { searchDepths, type Sensitivity } from '../../bench/search/search.ts';
 import type { SearchProgress } from '../../bench/search/measure.ts';
 import { CompConvError } from '../../src/errors.ts';
 import { createNetwork } from '../../src/models/network.ts';

@@ -25,7 +25,7 @@ export function madeReport(asked: Partial<BenchRequest> = {}, isSoftware = false
     peers: ['ort-web', 'ort-wasm', 'tfjs'],
     ...asked,
   };
-  const { networks: _, c0: __, ...checked } = request;
+  const { networks: _, c0: __, depths: ___, ...checked } = request;
   const { networks, sections = [] } = requestedOptions(request);
   const random = seededRandom(request.seed);
   const slowness = isSoftware ? 100 : 1;

@@ -15,6 +15,7 @@ import { formatMs } from '../../../src/page/format.ts';
 import { launchBrowser, startPage, type TestBrowser, type TestPage } from '../../support/browser.ts';
 import { madeReport } from '../made-report.ts';
 import { reportProblems } from '../report-schema.ts';
+import { madeSearch } from '../search/made-search.ts';
 
 /** Small enough for a software adapter. */
 // One layer with CompConv: each kind of kernel more takes a software adapter half a second to compile.
@@ -386,6 +387,27 @@ describe('the form', () => {
     }
     expect(errors).toEqual([]);
   });
+});
+
+it('a search tells, layer by layer, which depth was chosen and why', async () => {
+  const { page, errors } = await open('networks=resnet_small14&c0=');
+  await whenReady(page);
+  await page.setInputFiles('#depth-file', await save('search.json', JSON.stringify(madeSearch())));
+  await page.getByText(/^Depths of \d+ layers from search.json/).waitFor();
+  const { depths } = madeSearch();
+  await page.setInputFiles('#file-input', await save('searched.json', JSON.stringify(madeReport({ networks: ['resnet_small14'], c0: [], depths }))));
+  await page.locator('#search-text').filter({ hasText: /from a search on a made-up adapter .* the most parameters within 90.0.% of the plain time/ }).waitFor();
+  const row = page.locator('[data-part="layers"] tr[data-row="layer3.1.conv2"]');
+  expect(await row.locator('[data-key="search-2"] strong').textContent()).toBe(await row.locator('[data-key="search-2"]').textContent());
+  expect(await row.locator('[data-key="search-why"]').textContent()).toMatch(/^Saves .*ms, with 60.% of the parameters; depth 3 would save/);
+  expect(await page.locator('tr[data-row="layer1.0.conv1"] [data-key="search-why"]').textContent()).toMatch(/^Kept plain within the budget/);
+  // Of other depths it says nothing.
+  await page.setInputFiles('#file-input', await save('other.json', JSON.stringify(madeReport({ networks: ['resnet_small14'], c0: [64] }))));
+  await page.locator('[data-part="layers"]').filter({ hasText: 'CompConv64-ResNetSmall14' }).waitFor();
+  expect(await page.locator('#search-text').count()).toBe(0);
+  await page.setInputFiles('#depth-file', await save('broken.json', JSON.stringify({ ...madeSearch(), layers: 3 })));
+  await page.locator('[data-message="error"]').filter({ hasText: 'broken.json holds no depths by layer' }).filter({ hasText: '$.layers: is no array' }).waitFor();
+  expect(errors).toEqual([]);
 });
 
 describe('saved reports', () => {
