@@ -2,7 +2,7 @@
  * What a person asks a benchmark for: architectures and `C_0`s instead of networks. The page's form, its address and the
  * command line all make one, so that a link repeats a run. Plain data; `README.md` lists the parameters.
  */
-import { CompConvError } from '../src/errors.ts';
+import { CompConvError, show } from '../src/errors.ts';
 import { architectures, createNetwork, type NetworkOptions } from '../src/models/network.ts';
 import { schedules, type ScheduleName } from '../src/scheduler/plan.ts';
 import { passNames, type PassName } from '../src/scheduler/schedule.ts';
@@ -167,7 +167,7 @@ function entriesOf(parameters: Record<string, Parameter>): [string, Parameter][]
 }
 
 const wrong = (name: string, expected: string, text: string) =>
-  new CompConvError('invalid-argument', `${name}: must be ${expected}, got ${JSON.stringify(text)}`);
+  new CompConvError('invalid-argument', `${name}: must be ${expected}, got ${show(text)}`);
 
 function list(text: string): string[] {
   return text.split(',').flatMap((item) => item.trim() || []);
@@ -208,6 +208,6 @@ function depthMap(text: string, name: string): Record<string, number> {
     throw wrong(name, expected, text);
   }
   const isMap = typeof value === 'object' && value !== null && !Array.isArray(value);
-  if (!isMap || !Object.values(value as object).every((depth) => typeof depth === 'number')) throw wrong(name, expected, text);
+  if (!isMap || !Object.values(value as object).every((depth) => Number.isFinite(depth))) throw wrong(name, expected, text);
   return value as Record<string, number>;
 }

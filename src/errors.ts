@@ -53,6 +53,18 @@ export function invariant(condition: unknown, message: string): asserts conditio
   if (!condition) throw new CompConvError('internal', `internal error: ${message}`);
 }
 
+/** A value for a message, never long and never deep: it may come from a hostile file. */
+export function show(value: unknown): string {
+  if (Array.isArray(value)) {
+    const items = value.slice(0, 10).map((item) => (Array.isArray(item) ? 'an array' : show(item)));
+    return `[${items.join(', ')}${value.length > 10 ? ', ...' : ''}]`;
+  }
+  if (typeof value === 'function') return 'a function';
+  if (typeof value === 'object' && value !== null) return 'an object';
+  if (typeof value !== 'string') return String(value);
+  return value.length > 100 ? `${JSON.stringify(value.slice(0, 100))}...` : JSON.stringify(value);
+}
+
 /** Throws `aborted` if the signal has fired. Call between steps of long work. */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw abortError(signal);

@@ -79,8 +79,9 @@ export function urlSource(url: string | URL, options: FetchOptions = {}): ByteSo
       const response = await download(signal, 'GET');
       if (!response.ok || !response.body) throw new CompConvError('io', `${name}: the server answered ${response.status} ${response.statusText}`);
       // With a content encoding the length counts other bytes than those that arrive.
-      const length = response.headers.has('content-encoding') ? null : response.headers.get('content-length');
-      const byteLength = length === null ? undefined : Number(length);
+      const length = response.headers.has('content-encoding') ? '' : (response.headers.get('content-length') ?? '');
+      // What is no number tells nothing.
+      const byteLength = /^\d+$/.test(length) ? Math.min(Number(length), Number.MAX_SAFE_INTEGER) : undefined;
       try {
         checkSize(name, byteLength, maxBytes);
       } catch (error) {

@@ -2,7 +2,7 @@
  * A model: a graph, its weights, and what it takes to show it images. Read from a `.safetensors` file whose metadata says
  * what network it holds, or made up from a seed.
  */
-import { CompConvError, throwIfAborted } from '../errors.ts';
+import { CompConvError, show, throwIfAborted } from '../errors.ts';
 import { graphParams, type Graph } from '../graph/graph.ts';
 import { blobSource, readAll, urlSource, type ByteSource, type FetchOptions } from '../bytes/byte-source.ts';
 import { pastDamagedCopies } from '../bytes/caching.ts';
@@ -138,7 +138,7 @@ function parseLabels(json: string): string[] {
     throw new CompConvError('invalid-file', `metadata "labels" is not valid JSON: ${(cause as Error).message}`, { cause });
   }
   if (!Array.isArray(labels) || !labels.every((label) => typeof label === 'string')) {
-    throw new CompConvError('invalid-file', `metadata "labels" must be a JSON array of strings, got ${json.slice(0, 80)}`);
+    throw new CompConvError('invalid-file', `metadata "labels" must be a JSON array of strings, got ${show(labels)}`);
   }
   return labels;
 }

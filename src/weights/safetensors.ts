@@ -11,7 +11,7 @@
  * to JSON.parse. Types other than F32, F16 and BF16 are checked but not decoded. Nothing is fetched here; `safetensors-source.ts`
  * reads a file as it arrives, by the same checks.
  */
-import { CompConvError } from '../errors.ts';
+import { CompConvError, show } from '../errors.ts';
 import { elementCount, formatShape, type Tensor } from '../tensor/tensor.ts';
 import { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from './half.ts';
 import type { Weights } from './weights.ts';
@@ -186,7 +186,7 @@ export function readHeaderLength(bytes: Uint8Array, fileLength?: number): number
   }
   if (length === 0n) malformed('the header claims 0 bytes; is this a .safetensors file?');
   if (fileLength !== undefined && length > BigInt(fileLength - 8)) {
-    malformed(`the header claims ${length} bytes, but only ${fileLength - 8} follow; is the file complete?`);
+    malformed(`the header claims ${length} bytes, but only ${Math.max(0, fileLength - 8)} follow; is the file complete?`);
   }
   return Number(length);
 }
@@ -344,17 +344,6 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
 
 function isSize(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0 && !Object.is(value, -0);
-}
-
-/** A value for an error message, never long and never deep: it comes from a hostile file. */
-function show(value: unknown): string {
-  if (Array.isArray(value)) {
-    const items = value.slice(0, 10).map((item) => (Array.isArray(item) ? 'an array' : show(item)));
-    return `[${items.join(', ')}${value.length > 10 ? ', ...' : ''}]`;
-  }
-  if (typeof value === 'object' && value !== null) return 'an object';
-  if (typeof value !== 'string') return String(value);
-  return value.length > 100 ? `${JSON.stringify(value.slice(0, 100))}...` : JSON.stringify(value);
 }
 
 /** @throws invalid-file */

@@ -127,15 +127,15 @@ export function editedJson(original: unknown, edits: readonly JsonEdit[]): strin
     const places = placesIn(root);
     if (places.length === 0) break;
     const [container, key] = places[step.at % places.length];
-    if (step.kind === 'replace') define(container, key, step.value);
+    if (step.kind === 'replace') define(container, key, structuredClone(step.value));
     else if (step.kind === 'remove') delete container[key];
     else if (step.kind === 'rename') rename(container, key, step.name);
     else if (step.kind === 'again') define(container, `${key}${AGAIN}`, container[key]);
     else if (step.kind === 'copy') {
       const [source, sourceKey] = places[step.from % places.length];
       define(container, key, structuredClone(source[sourceKey]));
-    } else if (Array.isArray(container[key])) container[key].push(step.value);
-    else if (isContainer(container[key])) define(container[key], step.name, step.value);
+    } else if (Array.isArray(container[key])) container[key].push(structuredClone(step.value));
+    else if (isContainer(container[key])) define(container[key], step.name, structuredClone(step.value));
   }
   const text = JSON.stringify(root.value) ?? '';
   return text.replaceAll(AGAIN, '').replace(RAW, (_, i: string) => RAW_TEXTS[Number(i)]);

@@ -10,7 +10,7 @@ const MAX_MESSAGE = 2000;
 const MAX_LINE = 600;
 
 /** What JavaScript says of mistakes in a program, which is no answer to whoever has a broken file. */
-const LEAKED = /call stack|undefined|\bNaN\b|is not a function|not iterable|Cannot (read|convert|destructure)|Invalid (array|typed array) length|allocation failed/;
+const LEAKED = /call stack|is not a function|not iterable|Cannot (read|convert|destructure)|Invalid (array|typed array) length|allocation failed/;
 
 /** @param codes that an error may have */
 export async function outcomeOf<T>(codes: readonly ErrorCode[], action: () => T | Promise<T>): Promise<Outcome<T>> {

@@ -193,7 +193,7 @@ describe('parseNetworkOptions', () => {
     ['{"arch":"resnet18","shuffleGroups":1.5}', /shuffleGroups must be an integer/],
     ['{"arch":"resnet18","classes":1e12}', /classes must be an integer from 1 to 65536, got 1000000000000/],
     ['{"arch":"resnet18","inChannels":"3"}', /inChannels must be an integer/],
-    ['{"arch":"resnet18","depths":[1,2]}', /depths must map layer names to depths 0..3, got \[1,2\]/],
+    ['{"arch":"resnet18","depths":[1,2]}', /depths must map layer names to depths 0..3, got \[1, 2\]/],
     ['{"arch":"resnet18","depths":"3"}', /depths must map layer names/],
     ['{"arch":"resnet18","widths":[1,2]}', /widths and blocksPerStage belong to resnet_small14; resnet18 has its own/],
     ['{"arch":"resnet_small14","widths":[]}', /widths must be 1 to 16 positive integers/],

@@ -19,7 +19,7 @@ const shape = fc.array(fc.integer({ min: 0, max: 4 }), { maxLength: 5 });
 const metadata = fc.array(fc.tuple(name, fc.string({ unit: 'binary', maxLength: 20 })), { maxLength: 3 }).map((pairs) => Object.fromEntries(pairs));
 
 /** A file in pieces, each to be damaged in its own way, and how it arrives. */
-const file = fc.record({
+export const file = fc.record({
   tensors: fc.uniqueArray(fc.record({ name, shape, dtype: fc.constantFrom('F32', 'F32', 'F16', 'BF16', 'U8', 'I64', 'F4', 'F6_E2M3') }), {
     selector: ({ name }) => name,
     maxLength: 5,
@@ -42,7 +42,7 @@ type FilePlan = typeof file extends fc.Arbitrary<infer T> ? T : never;
 
 const BITS: Readonly<Record<string, number>> = { F32: 32, F16: 16, BF16: 16, U8: 8, I64: 64, F4: 4, F6_E2M3: 6 };
 
-function build({ tensors, metadata, seed, edits, spaces, claim, damages, isHeaderDamaged }: FilePlan): Uint8Array<ArrayBuffer> {
+export function build({ tensors, metadata, seed, edits, spaces, claim, damages, isHeaderDamaged }: FilePlan): Uint8Array<ArrayBuffer> {
   let offset = 0;
   const entries = tensors.map(({ name, dtype, shape }) => {
     const begin = offset;
@@ -102,7 +102,7 @@ async function checkStream({ chunks, isBlob, isLengthKnown, seed }: FilePlan, by
 }
 
 const written = fc.record({
-  tensors: fc.uniqueArray(fc.record({ name: fc.oneof(name, fc.constantFrom('\ud800', '__metadata__')), shape, seed: fc.nat() }), { maxLength: 6, selector: ({ name }) => name }),
+  tensors: fc.uniqueArray(fc.record({ name: fc.oneof({ weight: 20, arbitrary: name }, fc.constantFrom('\ud800', '__metadata__')), shape, seed: fc.nat() }), { maxLength: 6, selector: ({ name }) => name }),
   metadata: fc.option(metadata, { nil: undefined }),
   dtype: fc.constantFrom('F32' as const, 'F16' as const, 'BF16' as const),
 });
