@@ -43,7 +43,7 @@ export const depthFiles = defineTarget('depth-file', 150, text, async (plan) => 
   if (value) mustEqual(value, JSON.parse(Buffer.from(bytes).toString()), 'depths');
 });
 
-export const inputFiles = defineTarget('input-file', 300, file, async (plan) => {
+export const inputFiles = defineTarget('input-file', 150, file, async (plan) => {
   const path = join(folder, 'input.safetensors');
   // Most files have others.
   const tensors = plan.tensors.slice(0, 1).map(({ dtype, shape }) => ({ name: 'input', dtype, shape: [...shape, 2, 3, 2, 3].slice(0, 4) }));

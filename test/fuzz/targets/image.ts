@@ -65,7 +65,7 @@ function withChecksums(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> 
 /** A larger one is refused before it is decoded. */
 const MAX_PIXELS = 0x3fff ** 2;
 
-export const images = defineTarget('image', 100, image, async (plan) => {
+export const images = defineTarget('image', 60, image, async (plan) => {
   const { value } = await outcomeOf(['invalid-file'], () => decodeImage(build(plan)));
   if (!value) return;
   const { width, height, data } = value;

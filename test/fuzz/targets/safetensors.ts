@@ -57,7 +57,7 @@ export function build({ tensors, metadata, seed, edits, spaces, claim, damages, 
   return damaged(joined(length, json, data), damages, isHeaderDamaged ? 8 + json.length : Infinity);
 }
 
-export const safetensors = defineTarget('safetensors', 1500, file, async (plan) => {
+export const safetensors = defineTarget('safetensors', 1000, file, async (plan) => {
   const bytes = build(plan);
   const expected = readByTheBook(bytes);
   const atHand = await outcomeOf(['invalid-file'], () => parseSafetensors(bytes));
