@@ -27,7 +27,9 @@ export const file = fc.record({
   metadata: fc.option(metadata, { nil: undefined }),
   /** Of the values, which are any bits there are. */
   seed: fc.nat(),
-  edits: jsonEdits,
+  /** Tensors that are not where they should be: over others, or with a hole before them. */
+  shifts: fc.oneof({ weight: 3, arbitrary: fc.constant<number[]>([]) }, fc.array(fc.integer({ min: -8, max: 8 }), { maxLength: 5 })),
+  edits: fc.oneof({ weight: 1, arbitrary: fc.constant([]) }, jsonEdits),
   spaces: fc.nat(9),
   /** On what the header's length claims. */
   claim: fc.oneof({ weight: 9, arbitrary: fc.constant(0n) }, fc.constantFrom(-1n, 1n, 8n, 1000n, 99_000_000n, 2n ** 53n, 2n ** 63n)),
@@ -42,11 +44,11 @@ type FilePlan = typeof file extends fc.Arbitrary<infer T> ? T : never;
 
 const BITS: Readonly<Record<string, number>> = { F32: 32, F16: 16, BF16: 16, U8: 8, I64: 64, F4: 4, F6_E2M3: 6 };
 
-export function build({ tensors, metadata, seed, edits, spaces, claim, damages, isHeaderDamaged }: FilePlan): Uint8Array<ArrayBuffer> {
+export function build({ tensors, metadata, seed, shifts, edits, spaces, claim, damages, isHeaderDamaged }: FilePlan): Uint8Array<ArrayBuffer> {
   let offset = 0;
-  const entries = tensors.map(({ name, dtype, shape }) => {
-    const begin = offset;
-    offset += Math.ceil((elementCount(shape) * BITS[dtype]) / 8);
+  const entries = tensors.map(({ name, dtype, shape }, i) => {
+    const begin = Math.max(0, offset + (shifts[i] ?? 0));
+    offset = begin + Math.ceil((elementCount(shape) * BITS[dtype]) / 8);
     return [name, { dtype, shape, data_offsets: [begin, offset] }] as const;
   });
   const header = Object.fromEntries([...(metadata ? [['__metadata__', metadata] as const] : []), ...entries]);
