@@ -54,9 +54,14 @@ export const SWEEP_C0: readonly number[] = [32, 64, 128, 256, 512];
 const MAX_INTEGER = 2 ** 24;
 const MAX_SEED = 2 ** 32 - 1;
 
+/** More would take longer to list than anybody waits, and the rest of the year to measure. */
+const MAX_NETWORKS = 500;
+
 /** The networks of a request, each plain one followed by its CompConv twins, which are compared with it. @throws invalid-argument, invalid-graph */
 export function requestedNetworks({ networks, c0, depths, inner, shuffleGroups, classes }: BenchRequest): BenchNetwork[] {
   const compressions = c0.length > 0 ? c0.map((value) => ({ c0: value })) : depths ? [{}] : [];
+  const count = networks.length * (1 + compressions.length);
+  if (count > MAX_NETWORKS) throw new CompConvError('invalid-argument', `networks and c0: they make ${count} networks, at most ${MAX_NETWORKS} can be asked for`);
   return networks.flatMap((arch) => {
     const network: NetworkOptions = { arch, ...(classes !== undefined && { classes }) };
     const plain = { label: createNetwork(network).name, options: network };

@@ -65,6 +65,16 @@ export function show(value: unknown): string {
   return value.length > 100 ? `${JSON.stringify(value.slice(0, 100))}...` : JSON.stringify(value);
 }
 
+/** Does what takes memory. @throws out-of-memory where there is none, or an array cannot have so much */
+export function withMemory<T>(what: string, work: () => T): T {
+  try {
+    return work();
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new CompConvError('out-of-memory', `${what}: there is no memory for it: ${cause.message}`, { cause });
+  }
+}
+
 /** Throws `aborted` if the signal has fired. Call between steps of long work. */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw abortError(signal);

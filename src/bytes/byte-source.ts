@@ -159,7 +159,7 @@ function agree(stored: Validators, served: Validators): boolean {
   return both.some((name) => name !== 'length') && both.every((name) => stored[name] === served[name]);
 }
 
-/** The whole file. @throws what the source does */
+/** The whole file. @throws what the source does; out-of-memory */
 export async function readAll(source: ByteSource, onProgress?: (done: number, total: number | undefined) => void, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
   const { byteLength, chunks } = await source.open(signal);
   const parts: Uint8Array<ArrayBuffer>[] = [];
@@ -169,5 +169,9 @@ export async function readAll(source: ByteSource, onProgress?: (done: number, to
     done += chunk.length;
     onProgress?.(done, byteLength);
   }
-  return new Uint8Array(await new Blob(parts).arrayBuffer());
+  try {
+    return new Uint8Array(await new Blob(parts).arrayBuffer());
+  } catch (cause) {
+    throw new CompConvError('out-of-memory', `${source.name}: there is no memory for its ${done} bytes in one piece: ${(cause as Error).message}`, { cause });
+  }
 }

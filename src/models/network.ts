@@ -102,6 +102,8 @@ export function parseJsonObject(json: string, key: string): Record<string, unkno
 
 /** Largest size that an option may ask for: generous for any real network, small enough never to exhaust memory. */
 const MAX_SIZE = 65536;
+/** And this for blocks in all, each of them a dozen layers at most: a file of 200 bytes must not keep a page busy. */
+const MAX_BLOCKS = 1000;
 
 function checkNetworkOptions(options: NetworkOptions): void {
   const fail = (message: string) => new CompConvError('invalid-argument', message);
@@ -127,5 +129,9 @@ function checkNetworkOptions(options: NetworkOptions): void {
   if (arch !== SMALL_RESNET && (widths !== undefined || blocksPerStage !== undefined)) {
     throw fail(`widths and blocksPerStage belong to ${SMALL_RESNET}; ${arch} has its own`);
   }
-  if (blocksPerStage !== undefined && blocksPerStage > 1000) throw fail(`blocksPerStage must be at most 1000, got ${blocksPerStage}`);
+  const stages = widths?.length ?? 3;
+  const most = Math.floor(MAX_BLOCKS / stages);
+  if (blocksPerStage !== undefined && blocksPerStage > most) {
+    throw fail(`blocksPerStage must be at most ${most} where there are ${stages} stages, got ${blocksPerStage}`);
+  }
 }

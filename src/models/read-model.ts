@@ -54,7 +54,8 @@ export type ModelSource = string | URL | Uint8Array | ArrayBuffer | Blob;
 
 /**
  * Reads a model from a `.safetensors` file, as data. `loadModel` makes one that runs, and takes less memory.
- * @throws io, integrity, invalid-file, invalid-weights (every missing and unexpected tensor is named), invalid-argument, limit-exceeded, aborted
+ * @throws io, integrity, invalid-file, invalid-weights (every missing and unexpected tensor is named), invalid-argument, limit-exceeded,
+ * out-of-memory, aborted
  */
 export async function readModel(source: ModelSource, options: ReadOptions = {}): Promise<NetworkModel> {
   const { signal, onProgress } = options;

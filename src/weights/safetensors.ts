@@ -11,7 +11,7 @@
  * to JSON.parse. Types other than F32, F16 and BF16 are checked but not decoded. Nothing is fetched here; `safetensors-source.ts`
  * reads a file as it arrives, by the same checks.
  */
-import { CompConvError, show } from '../errors.ts';
+import { CompConvError, show, withMemory } from '../errors.ts';
 import { elementCount, formatShape, type Tensor } from '../tensor/tensor.ts';
 import { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from './half.ts';
 import type { Weights } from './weights.ts';
@@ -23,7 +23,8 @@ export interface SafetensorsFile extends Weights {
   readonly dtypes: ReadonlyMap<string, string>;
   /**
    * Decodes one tensor to float32. An F32 tensor may alias the file's bytes: do not write to it.
-   * @throws invalid-argument for a name that is not in `shapes`; invalid-weights for a type other than F32, F16, BF16.
+   * @throws invalid-argument for a name that is not in `shapes`; invalid-weights for a type other than F32, F16, BF16;
+   * out-of-memory.
    */
   get(name: string): Tensor;
 }
@@ -107,9 +108,9 @@ export function describeEntries(entries: readonly Entry[]): Pick<SafetensorsFile
   };
 }
 
-/** A tensor as float32 from its bytes, which F32 may alias. @throws invalid-weights for a type other than F32, F16, BF16 */
+/** A tensor as float32 from its bytes, which F32 may alias. @throws invalid-weights for a type other than F32, F16, BF16; out-of-memory */
 export function decodeTensor(entry: Entry, bytes: Uint8Array): Tensor {
-  return { shape: entry.shape, data: decode(entry, bytes) };
+  return { shape: entry.shape, data: withMemory(`tensor ${show(entry.name)}`, () => decode(entry, bytes)) };
 }
 
 /**

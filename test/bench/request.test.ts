@@ -114,6 +114,10 @@ describe('networks', () => {
     expect(labels({ c0: [] })).toEqual([['ResNet50', 'ResNet50']]);
   });
 
+  test('more than anybody waits for are refused at once', () => {
+    expect(() => labels({ c0: Array.from({ length: 30_000 }, (_, i) => i + 1) })).toThrow('they make 30001 networks, at most 500');
+  });
+
   test('a layer that a network does not have is named', () => {
     expect(() => labels({ depths: { nothing: 1 } })).toThrow('has no plain convolution "nothing"');
   });

@@ -84,10 +84,10 @@ const RAW = /"@@raw (\d+)@@"/g;
 const AGAIN = '@@again@@';
 
 const HOSTILE: readonly unknown[] = [
-  null, true, false, 0, -1, 0.5, 1, 2, 3, 4, 65536, 65537, 2 ** 31, 2 ** 32, 2 ** 53 - 1, 2 ** 53, 1e308, 1e-320,
+  null, true, false, 0, -1, 0.5, 1, 2, 3, 4, 62, 1000, 65536, 65537, 2 ** 31, 2 ** 32, 2 ** 53 - 1, 2 ** 53, 1e308, 1e-320,
   ...RAW_TEXTS.map((_, i) => `@@raw ${i}@@`),
   '', 'x', '0', 'é\u{1f600}', '\u0000\u001b[2J', '\ud800', 'constructor', '__proto__', 'x'.repeat(10_000),
-  [], {}, [null], [[]], ['x'], [0, 1], Array<number>(1000).fill(1),
+  [], {}, [null], [[]], ['x'], [0, 1], Array<number>(1000).fill(1), Array<number>(16).fill(65536),
   { toString: 1, valueOf: 1 }, { length: 3 }, { constructor: { prototype: { polluted: 1 } } }, { toJSON: 1 },
 ];
 

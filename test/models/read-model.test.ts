@@ -2,7 +2,7 @@
 import { createServer, type Server } from 'node:http';
 import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { readAll, urlSource } from '../../src/bytes/byte-source.ts';
 import { readModel, seededModel } from '../../src/models/read-model.ts';
 import { openSafetensors } from '../../src/weights/safetensors-source.ts';
@@ -70,6 +70,18 @@ describe('failures', () => {
     const source = urlSource('http://localhost/model', { fetch: async () => new Response(file, { headers: { 'content-length': length } }) });
     await expect(readAll(source)).rejects.toEqual(code('io'));
     await expect(openSafetensors(source)).rejects.toEqual(code('invalid-file'));
+  });
+
+  test('more than there is memory for', async () => {
+    const none = vi.spyOn(Blob.prototype, 'arrayBuffer').mockRejectedValue(new RangeError('Array buffer allocation failed'));
+    await expect(readAll(urlSource(`${url}/model`))).rejects.toEqual(code('out-of-memory'));
+    none.mockRestore();
+    // A tensor that is larger than what is taken for granted, where an array has at most as much.
+    const large = writeSafetensors([['a', { shape: [5, 2 ** 20], data: new Float32Array(5 * 2 ** 20) }]]);
+    const { read } = await openSafetensors(urlSource('http://localhost/model', { fetch: async () => new Response(large) }));
+    vi.stubGlobal('Uint8Array', new Proxy(Uint8Array, { construct: (type, [length]) => (length > 2 ** 24 ? new type(-1) : new type(length)) }));
+    await expect(read(new Set(['a']))[Symbol.asyncIterator]().next()).rejects.toEqual(code('out-of-memory'));
+    vi.unstubAllGlobals();
   });
 
   test('cancellation before and in the middle', async () => {

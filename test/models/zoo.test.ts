@@ -200,7 +200,8 @@ describe('parseNetworkOptions', () => {
     ['{"arch":"resnet_small14","widths":[1e9]}', /widths must be 1 to 16 positive integers/],
     ['{"arch":"resnet_small14","widths":{"length":1,"0":8}}', /widths must be 1 to 16 positive integers/],
     [`{"arch":"resnet_small14","widths":[${Array(17).fill(8)}]}`, /widths must be 1 to 16 positive integers/],
-    ['{"arch":"resnet_small14","blocksPerStage":5000}', /blocksPerStage must be at most 1000, got 5000/],
+    ['{"arch":"resnet_small14","blocksPerStage":5000}', /blocksPerStage must be at most 333 where there are 3 stages, got 5000/],
+    [`{"arch":"resnet_small14","widths":[${Array(16).fill(1).join()}],"blocksPerStage":63}`, /blocksPerStage must be at most 62 where there are 16 stages/],
   ])('refuses %s', (json, message) => {
     const error = errorOf(() => parseNetworkOptions(json));
     expect(error.code).toBe('invalid-file');
