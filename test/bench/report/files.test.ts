@@ -30,6 +30,11 @@ describe('a file', () => {
     ],
     ['a text for a number', text.replace(/"median":[\d.]+/, '"median":"<b>1</b>"'), 'is no number'],
     ['a report with something more', JSON.stringify({ ...report, constructor: 1 }), 'wrong in it: $: has constructor too'],
+    [
+      'a report with something more to make a network of',
+      text.replace('"options":{"arch"', '"options":{"__proto__":[],"arch"'),
+      'wrong in it: $.options.networks[0].options: has __proto__ too',
+    ],
     ['a stray label', JSON.stringify({ ...report, networks: report.networks.slice(1) }), '"ResNetSmall14" that is not there'],
   ])('that is %s says so', (_what, wrong, message) => {
     expect(() => parseReport(wrong)).toThrow(
