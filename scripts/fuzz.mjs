@@ -24,8 +24,15 @@ const MAX_SEED = 2 ** 31;
 
 /** The other process: tries what it is told to. */
 async function tryForParent() {
+  // A terminal's Ctrl-C reaches both; the parent has the last word.
+  process.on('SIGINT', () => {});
+  process.on('disconnect', () => process.exit());
   const { createServer } = await import('vite');
-  const server = await createServer({ root, configFile: false, logLevel: 'error', server: { middlewareMode: true, hmr: false, ws: false, watch: null } });
+  const server = await createServer({
+    ...{ root, configFile: false, logLevel: 'error' },
+    server: { middlewareMode: true, hmr: false, ws: false, watch: null },
+    optimizeDeps: { noDiscovery: true },
+  });
   const { fuzz, targets } = await server.ssrLoadModule('/test/fuzz/targets.ts');
   process.on('message', async (trial) => {
     const start = performance.now();
@@ -127,7 +134,6 @@ class Tester {
   /** @returns names of the targets */
   async start() {
     this.#child = fork(fileURLToPath(import.meta.url), { execArgv: [`--max-old-space-size=${HEAP_MB}`], stdio: ['ignore', 'inherit', 'pipe', 'ipc'] });
-    // A terminal's Ctrl-C reaches both; this one has the last word.
     const { targets } = await this.#answer();
     if (!targets) throw new Error('the targets cannot be loaded');
     return targets;
