@@ -65,9 +65,9 @@ export default defineConfig(({ mode }) => ({
       },
       {
         extends: true,
-        // One file at a time, each in a process of its own: Dawn holds its state for the whole process, and polls on one core while
-        // the software adapter computes on all.
-        test: { name: 'gpu', include: [GPU_TESTS], ...sideBySide(1, 2) },
+        // Each file in a process of its own: Dawn holds its state for the whole process. Two at a time, since a software adapter compiles on
+        // one core, and that is what most of them wait for.
+        test: { name: 'gpu', include: [GPU_TESTS], ...sideBySide(2, 2) },
       },
       {
         extends: true,

@@ -2,7 +2,7 @@
  * What a person asks a benchmark for: architectures and `C_0`s instead of networks. The page's form, its address and the
  * command line all make one, so that a link repeats a run. Plain data; `README.md` lists the parameters.
  */
-import { CompConvError } from '../src/errors.ts';
+import { CompConvError, show } from '../src/errors.ts';
 import { architectures, createNetwork, type NetworkOptions } from '../src/models/network.ts';
 import { schedules, type ScheduleName } from '../src/scheduler/plan.ts';
 import { passNames, type PassName } from '../src/scheduler/schedule.ts';
@@ -54,9 +54,14 @@ export const SWEEP_C0: readonly number[] = [32, 64, 128, 256, 512];
 const MAX_INTEGER = 2 ** 24;
 const MAX_SEED = 2 ** 32 - 1;
 
+/** More would take longer to list than anybody waits, and the rest of the year to measure. */
+const MAX_NETWORKS = 500;
+
 /** The networks of a request, each plain one followed by its CompConv twins, which are compared with it. @throws invalid-argument, invalid-graph */
 export function requestedNetworks({ networks, c0, depths, inner, shuffleGroups, classes }: BenchRequest): BenchNetwork[] {
   const compressions = c0.length > 0 ? c0.map((value) => ({ c0: value })) : depths ? [{}] : [];
+  const count = networks.length * (1 + compressions.length);
+  if (count > MAX_NETWORKS) throw new CompConvError('invalid-argument', `networks and c0: they make ${count} networks, at most ${MAX_NETWORKS} can be asked for`);
   return networks.flatMap((arch) => {
     const network: NetworkOptions = { arch, ...(classes !== undefined && { classes }) };
     const plain = { label: createNetwork(network).name, options: network };
@@ -167,7 +172,7 @@ function entriesOf(parameters: Record<string, Parameter>): [string, Parameter][]
 }
 
 const wrong = (name: string, expected: string, text: string) =>
-  new CompConvError('invalid-argument', `${name}: must be ${expected}, got ${JSON.stringify(text)}`);
+  new CompConvError('invalid-argument', `${name}: must be ${expected}, got ${show(text)}`);
 
 function list(text: string): string[] {
   return text.split(',').flatMap((item) => item.trim() || []);
@@ -208,6 +213,6 @@ function depthMap(text: string, name: string): Record<string, number> {
     throw wrong(name, expected, text);
   }
   const isMap = typeof value === 'object' && value !== null && !Array.isArray(value);
-  if (!isMap || !Object.values(value as object).every((depth) => typeof depth === 'number')) throw wrong(name, expected, text);
+  if (!isMap || !Object.values(value as object).every((depth) => Number.isFinite(depth))) throw wrong(name, expected, text);
   return value as Record<string, number>;
 }

@@ -1,7 +1,7 @@
 /** Files of the command line: read and written as a whole, with errors that name the file. */
 
 import { writeFile } from 'node:fs/promises';
-import { CompConvError } from '../src/errors.ts';
+import { CompConvError, show } from '../src/errors.ts';
 import { failureReason, readBytes } from '../src/node/files.ts';
 import { parseSafetensors, writeSafetensors } from '../src/weights/safetensors.ts';
 import { formatShape, type Tensor } from '../src/tensor/tensor.ts';
@@ -29,7 +29,7 @@ export async function readInput(path: string): Promise<Tensor> {
           ? 'none'
           : names
               .slice(0, 5)
-              .map((name) => JSON.stringify(name))
+              .map(show)
               .join(', ');
       throw new CompConvError(
         'invalid-file',
@@ -79,7 +79,7 @@ export async function readDepths(path: string): Promise<Record<string, number>> 
   return naming(path, () => {
     for (const [layer, depth] of Object.entries(depths)) {
       if (typeof depth !== 'number') {
-        throw new CompConvError('invalid-file', `${JSON.stringify(layer)}: the depth must be a number, got ${JSON.stringify(depth)}`);
+        throw new CompConvError('invalid-file', `${show(layer)}: the depth must be a number, got ${show(depth)}`);
       }
     }
     return depths as Record<string, number>;

@@ -54,6 +54,28 @@ export function invariant(condition: unknown, message: string): asserts conditio
   if (!condition) throw new CompConvError('internal', `internal error: ${message}`);
 }
 
+/** A value for a message, never long and never deep: it may come from a hostile file. */
+export function show(value: unknown): string {
+  if (Array.isArray(value)) {
+    const items = value.slice(0, 10).map((item) => (Array.isArray(item) ? 'an array' : show(item)));
+    return `[${items.join(', ')}${value.length > 10 ? ', ...' : ''}]`;
+  }
+  if (typeof value === 'function') return 'a function';
+  if (typeof value === 'object' && value !== null) return 'an object';
+  if (typeof value !== 'string') return String(value);
+  return value.length > 100 ? `${JSON.stringify(value.slice(0, 100))}...` : JSON.stringify(value);
+}
+
+/** Does what takes memory. @throws out-of-memory where there is none, or an array cannot have so much */
+export function withMemory<T>(what: string, work: () => T): T {
+  try {
+    return work();
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new CompConvError('out-of-memory', `${what}: there is no memory for it: ${cause.message}`, { cause });
+  }
+}
+
 /** Throws `aborted` if the signal has fired. Call between steps of long work. */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw abortError(signal);

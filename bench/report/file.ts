@@ -29,8 +29,15 @@ export function parseReport(text: string): BenchReport {
   }
   const misfits = schemaProblems(value, schema);
   const problems = misfits.length > 0 ? misfits : strayLabels(value as BenchReport);
-  if (problems.length > 0) throw problem(`It is a report, but something is wrong in it: ${problems.join('\n')}`);
+  if (problems.length > 0) throw problem(`It is a report, but something is wrong in it: ${listed(problems)}`);
   return value as BenchReport;
+}
+
+/** The first few, none of them long: a hostile file may have any number, and names of any length. */
+function listed(problems: readonly string[]): string {
+  const MOST = 10;
+  const shown = problems.slice(0, MOST).map((text) => (text.length > 200 ? `${text.slice(0, 200)}…` : text));
+  return [...shown, ...(problems.length > MOST ? [`and ${problems.length - MOST} more`] : [])].join('\n');
 }
 
 /** Labels that name no network of the report: what a schema cannot tell. */

@@ -50,16 +50,16 @@ const checks: Readonly<Record<string, (value: unknown, expected: unknown, place:
   items: (value, expected, { root, path }) =>
     Array.isArray(value) ? value.flatMap((item, i) => schemaProblems(item, expected as Schema, root, `${path}[${i}]`)) : [],
   required: (value, expected, { path }) =>
-    isObject(value) ? (expected as string[]).filter((key) => !(key in value)).map((key) => `${path}: lacks ${key}`) : [],
+    isObject(value) ? (expected as string[]).filter((key) => !Object.hasOwn(value, key)).map((key) => `${path}: lacks ${key}`) : [],
   properties(value, expected, { root, path }) {
     if (!isObject(value)) return [];
-    const known = Object.entries(expected as Record<string, Schema>).filter(([key]) => key in value);
+    const known = Object.entries(expected as Record<string, Schema>).filter(([key]) => Object.hasOwn(value, key));
     return known.flatMap(([key, part]) => schemaProblems(value[key], part, root, `${path}.${key}`));
   },
   /** What `properties` does not name: forbidden, or all of one schema. */
   additionalProperties(value, expected, { schema, root, path }) {
     if (!isObject(value)) return [];
-    const others = Object.keys(value).filter((key) => !(key in ((schema.properties as object | undefined) ?? {})));
+    const others = Object.keys(value).filter((key) => !Object.hasOwn((schema.properties as object | undefined) ?? {}, key));
     return others.flatMap((key) =>
       expected === false ? [`${path}: has ${key} too`] : schemaProblems(value[key], expected as Schema, root, `${path}.${key}`),
     );

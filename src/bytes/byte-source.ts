@@ -80,8 +80,9 @@ export function urlSource(url: string | URL, options: FetchOptions = {}): ByteSo
       const response = await download(signal, 'GET');
       if (!response.ok || !response.body) throw new CompConvError('io', `${name}: the server answered ${response.status} ${response.statusText}`);
       // With a content encoding the length counts other bytes than those that arrive.
-      const length = response.headers.has('content-encoding') ? null : response.headers.get('content-length');
-      const byteLength = length === null ? undefined : Number(length);
+      const length = response.headers.has('content-encoding') ? '' : (response.headers.get('content-length') ?? '');
+      // What is no number tells nothing.
+      const byteLength = /^\d+$/.test(length) ? Math.min(Number(length), Number.MAX_SAFE_INTEGER) : undefined;
       try {
         checkSize(name, byteLength, maxBytes);
       } catch (error) {
@@ -159,7 +160,7 @@ function agree(stored: Validators, served: Validators): boolean {
   return both.some((name) => name !== 'length') && both.every((name) => stored[name] === served[name]);
 }
 
-/** The whole file. @throws what the source does */
+/** The whole file. @throws what the source does; out-of-memory */
 export async function readAll(source: ByteSource, onProgress?: (done: number, total: number | undefined) => void, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
   const { byteLength, chunks } = await source.open(signal);
   const parts: Uint8Array<ArrayBuffer>[] = [];
@@ -169,5 +170,9 @@ export async function readAll(source: ByteSource, onProgress?: (done: number, to
     done += chunk.length;
     onProgress?.(done, byteLength);
   }
-  return new Uint8Array(await new Blob(parts).arrayBuffer());
+  try {
+    return new Uint8Array(await new Blob(parts).arrayBuffer());
+  } catch (cause) {
+    throw new CompConvError('out-of-memory', `${source.name}: there is no memory for its ${done} bytes in one piece: ${(cause as Error).message}`, { cause });
+  }
 }

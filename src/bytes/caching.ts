@@ -1,7 +1,7 @@
 /** Downloads by way of a cache, which may be in nobody's way: whatever fails in it, the file comes from the network. */
 import { CompConvError } from '../errors.ts';
 import { hashed } from './integrity.ts';
-import { openModelCache, type ModelCache, type Validators } from './model-cache.ts';
+import { openModelCache, parseCachedModel, type CachedModel, type ModelCache, type Validators } from './model-cache.ts';
 
 type Chunks = AsyncIterable<Uint8Array<ArrayBuffer>>;
 
@@ -43,15 +43,17 @@ export async function cachedBytes(
   const key = keyOf(url);
   const found = await cache?.match(key).catch(() => undefined);
   if (!cache || !found) return undefined;
-  const { about, stream } = found;
-  const isGood = expected === undefined ? await isCurrent(about.validators) : about.sha256 === expected;
+  const { stream } = found;
+  // A cache may be the app's own.
+  const about = parseCachedModel(found.about);
+  const isGood = about !== undefined && (expected === undefined ? await isCurrent(about.validators) : about.sha256 === expected);
   if (!isGood) {
     await stream.cancel().catch(() => {});
     return undefined;
   }
   const check = (chunks: Chunks) =>
-    hashed(chunks, async (sha256) => {
-      if (sha256 === about.sha256) return;
+    hashed(chunks, async (sha256, byteLength) => {
+      if (sha256 === about.sha256 && byteLength === about.byteLength) return;
       await cache.delete(key).catch(() => {});
       throw new DamagedCopyError(url);
     });
@@ -68,18 +70,16 @@ export async function storing(option: boolean | ModelCache | undefined, url: str
 
   async function* stored(): AsyncGenerator<Uint8Array<ArrayBuffer>> {
     let isStored = true;
-    let byteLength = 0;
-    let sha256: string | undefined;
+    let content: Pick<CachedModel, 'sha256' | 'byteLength'> | undefined;
     try {
-      for await (const chunk of hashed(chunks, (hash) => void (sha256 = hash))) {
+      for await (const chunk of hashed(chunks, (sha256, byteLength) => void (content = { sha256, byteLength }))) {
         // Full, or the like: then it is not stored.
         if (isStored) isStored = await writer!.write(chunk).then(() => true, () => false);
-        byteLength += chunk.length;
         yield chunk;
       }
     } finally {
-      if (isStored && sha256 !== undefined) {
-        const about = { url: key, byteLength, sha256, storedAt: new Date().toISOString(), validators };
+      if (isStored && content) {
+        const about = { url: key, ...content, storedAt: new Date().toISOString(), validators };
         await writer!.commit(about).catch(() => {});
       } else {
         await writer!.abort().catch(() => {});

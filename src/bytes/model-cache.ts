@@ -58,13 +58,13 @@ export function openModelCache(name = 'compconv-webgpu'): ModelCache {
     async list() {
       const cache = await open();
       const requests = (await cache.keys()).filter(({ url }) => url.startsWith(ABOUT));
-      return Promise.all(requests.map(async (request) => (await (await cache.match(request))!.json()) as CachedModel));
+      const found = await Promise.all(requests.map(async (request) => readAbout(await cache.match(request))));
+      return found.filter((about) => about !== undefined);
     },
     async match(url) {
       const cache = await open();
-      const [about, body] = await Promise.all([cache.match(aboutKey(url)), cache.match(url)]);
-      if (!about || !body?.body) return undefined;
-      return { about: (await about.json()) as CachedModel, stream: body.body };
+      const [about, body] = await Promise.all([cache.match(aboutKey(url)).then(readAbout), cache.match(url)]);
+      return about && body?.body ? { about, stream: body.body } : undefined;
     },
     async store(url) {
       const cache = await open();
@@ -96,6 +96,22 @@ export function openModelCache(name = 'compconv-webgpu'): ModelCache {
       await caches.delete(name);
     },
   };
+}
+
+/** What is known of a file; undefined for anything else that lies there. */
+async function readAbout(response: Response | undefined): Promise<CachedModel | undefined> {
+  return parseCachedModel(await response?.json().catch(() => undefined));
+}
+
+/** A description of a file as a cache gave it; undefined unless it is one through and through. */
+export function parseCachedModel(value: unknown): CachedModel | undefined {
+  const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
+  const isText = (value: unknown) => typeof value === 'string';
+  if (!isObject(value) || !isObject(value['validators'])) return undefined;
+  const { byteLength, validators } = value;
+  const areTexts = [value['url'], value['sha256'], value['storedAt']].every(isText);
+  const areValidators = ['etag', 'lastModified', 'length'].every((name) => validators[name] === undefined || isText(validators[name]));
+  return areTexts && areValidators && Number.isSafeInteger(byteLength) && (byteLength as number) >= 0 ? (value as unknown as CachedModel) : undefined;
 }
 
 /** An address that no file has. */

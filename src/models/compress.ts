@@ -2,7 +2,7 @@
  * Plug and play: turns the plain convolutions of any graph into CompConv (spec, sections 1 and 2). A pure function of
  * the graph; weights are named by the result.
  */
-import { CompConvError } from '../errors.ts';
+import { CompConvError, show } from '../errors.ts';
 import { mapNodes, inputShapes, type Graph } from '../graph/graph.ts';
 import { adaptiveDepth, checkDepth, type Depth } from '../ops/comp-conv-channels.ts';
 import type { Inner } from '../ops/comp-conv.ts';
@@ -33,6 +33,7 @@ export function compress(graph: Graph, options: CompConvOptions): Graph {
   if (c0 === undefined && options.depths === undefined) {
     throw new CompConvError('invalid-argument', 'compress: give `c0` (32, 64, 128, ...) or `depths` (layer name to depth 0..3)');
   }
+  checkDepthMap(depths);
   if (c0 !== undefined && !(Number.isFinite(c0) && c0 > 0)) {
     throw new CompConvError('invalid-argument', `c0 must be a positive number (32, 64, 128, ...), got ${c0}`);
   }
@@ -41,7 +42,7 @@ export function compress(graph: Graph, options: CompConvOptions): Graph {
     if (!plain.has(name)) {
       throw new CompConvError(
         'invalid-argument',
-        `depths: ${graph.name} has no plain convolution "${name}"; its convolutions are ${[...plain].join(', ')}`,
+        `depths: ${graph.name} has no plain convolution ${show(name)}; its convolutions are ${listed([...plain])}`,
       );
     }
   }
@@ -68,6 +69,18 @@ export function compress(graph: Graph, options: CompConvOptions): Graph {
     },
     c0 === undefined ? `CompConv-${graph.name}` : `CompConv${c0}-${graph.name}`,
   );
+}
+
+/** What the depths may be is each layer's to say. @throws invalid-argument */
+export function checkDepthMap(depths: unknown): void {
+  if (typeof depths === 'object' && depths !== null && !Array.isArray(depths)) return;
+  throw new CompConvError('invalid-argument', `depths must map layer names to depths 0..3, got ${show(depths)}`);
+}
+
+/** A message has no room for a hundred. */
+function listed(names: readonly string[]): string {
+  const MOST = 20;
+  return names.slice(0, MOST).join(', ') + (names.length > MOST ? `, and ${names.length - MOST} more` : '');
 }
 
 function isPlainConv(node: Node): node is Node<Conv2dAttrs> {

@@ -3,9 +3,9 @@
  *
  * Options that come from a file are checked like any other input.
  */
-import { CompConvError } from '../errors.ts';
+import { CompConvError, show } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
-import { compress, type CompConvOptions } from './compress.ts';
+import { checkDepthMap, compress, type CompConvOptions } from './compress.ts';
 import { IMAGENET_WIDTHS, RESNETS, resnet } from './resnet.ts';
 import { VGGS, vgg } from './vgg.ts';
 
@@ -96,39 +96,43 @@ export function parseJsonObject(json: string, key: string): Record<string, unkno
     throw new CompConvError('invalid-file', `metadata "${key}" is not valid JSON: ${(cause as Error).message}`, { cause });
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new CompConvError('invalid-file', `metadata "${key}" must be a JSON object, got ${json.slice(0, 80)}`);
+    throw new CompConvError('invalid-file', `metadata "${key}" must be a JSON object, got ${show(value)}`);
   }
   return value as Record<string, unknown>;
 }
 
 /** Largest size that an option may ask for: generous for any real network, small enough never to exhaust memory. */
 const MAX_SIZE = 65536;
+/** And this for blocks in all, each of them a dozen layers at most: a file of 200 bytes must not keep a page busy. */
+const MAX_BLOCKS = 1000;
 
 function checkNetworkOptions(options: NetworkOptions): void {
   const fail = (message: string) => new CompConvError('invalid-argument', message);
   const isSize = (value: unknown) => Number.isInteger(value) && (value as number) >= 1 && (value as number) <= MAX_SIZE;
   if (!architectures.includes(options.arch)) {
-    throw fail(`unknown architecture ${JSON.stringify(options.arch)}; known are ${architectures.join(', ')}`);
+    throw fail(`unknown architecture ${show(options.arch)}; known are ${architectures.join(', ')}`);
   }
   for (const key of ['classes', 'inChannels', 'blocksPerStage', 'shuffleGroups'] as const) {
     if (options[key] !== undefined && !isSize(options[key])) {
-      throw fail(`${key} must be an integer from 1 to ${MAX_SIZE}, got ${JSON.stringify(options[key])}`);
+      throw fail(`${key} must be an integer from 1 to ${MAX_SIZE}, got ${show(options[key])}`);
     }
   }
   const { arch, c0, depths, inner, widths, blocksPerStage } = options;
-  if (c0 !== undefined && !(Number.isFinite(c0) && c0 > 0)) throw fail(`c0 must be a positive number, got ${JSON.stringify(c0)}`);
+  if (c0 !== undefined && !(Number.isFinite(c0) && c0 > 0)) throw fail(`c0 must be a positive number, got ${show(c0)}`);
   if (inner !== undefined && inner !== 'linear' && inner !== 'bn-relu') {
-    throw fail(`inner must be "linear" or "bn-relu", got ${JSON.stringify(inner)}`);
+    throw fail(`inner must be "linear" or "bn-relu", got ${show(inner)}`);
   }
-  if (options.innerBias !== undefined && typeof options.innerBias !== 'boolean') throw fail(`innerBias must be true or false, got ${JSON.stringify(options.innerBias)}`);
-  if (depths !== undefined && (typeof depths !== 'object' || depths === null || Array.isArray(depths))) {
-    throw fail(`depths must map layer names to depths 0..3, got ${JSON.stringify(depths)}`);
-  }
+  if (options.innerBias !== undefined && typeof options.innerBias !== 'boolean') throw fail(`innerBias must be true or false, got ${show(options.innerBias)}`);
+  if (depths !== undefined) checkDepthMap(depths);
   if (widths !== undefined && !(Array.isArray(widths) && widths.length >= 1 && widths.length <= 16 && widths.every(isSize))) {
-    throw fail(`widths must be 1 to 16 positive integers, got ${JSON.stringify(widths)}`);
+    throw fail(`widths must be 1 to 16 positive integers, got ${show(widths)}`);
   }
   if (arch !== SMALL_RESNET && (widths !== undefined || blocksPerStage !== undefined)) {
     throw fail(`widths and blocksPerStage belong to ${SMALL_RESNET}; ${arch} has its own`);
   }
-  if (blocksPerStage !== undefined && blocksPerStage > 1000) throw fail(`blocksPerStage must be at most 1000, got ${blocksPerStage}`);
+  const stages = widths?.length ?? 3;
+  const most = Math.floor(MAX_BLOCKS / stages);
+  if (blocksPerStage !== undefined && blocksPerStage > most) {
+    throw fail(`blocksPerStage must be at most ${most} where there are ${stages} stages, got ${blocksPerStage}`);
+  }
 }

@@ -1,5 +1,5 @@
 /** How a network wants its images: the `preprocess` metadata of a weights file, or ImageNet's by default. */
-import { CompConvError } from '../errors.ts';
+import { CompConvError, show } from '../errors.ts';
 import { parseJsonObject } from './network.ts';
 
 /** How an image becomes a network's input: resized, cropped in the middle, normalised. */
@@ -31,13 +31,15 @@ export function parsePreprocess(json: string): Preprocess {
   const { size, crop, mean, std, color = 'rgb' } = parseJsonObject(json, 'preprocess');
   const fail = (message: string) => new CompConvError('invalid-file', `metadata "preprocess": ${message}`);
   const isSide = (value: unknown): value is number => Number.isInteger(value) && (value as number) >= 1 && (value as number) <= MAX_SIDE;
-  if (!isSide(size)) throw fail(`size must be an integer from 1 to ${MAX_SIDE}, got ${JSON.stringify(size)}`);
-  if (crop != null && !isSide(crop)) throw fail(`crop must be an integer from 1 to ${MAX_SIDE}, got ${JSON.stringify(crop)}`);
-  if (color !== 'rgb' && color !== 'gray') throw fail(`color must be "rgb" or "gray", got ${JSON.stringify(color)}`);
+  if (!isSide(size)) throw fail(`size must be an integer from 1 to ${MAX_SIDE}, got ${show(size)}`);
+  if (crop != null && !isSide(crop)) throw fail(`crop must be an integer from 1 to ${MAX_SIDE}, got ${show(crop)}`);
+  if (color !== 'rgb' && color !== 'gray') throw fail(`color must be "rgb" or "gray", got ${show(color)}`);
   const channels = color === 'rgb' ? 3 : 1;
   const perChannel = (value: unknown, name: string, valid: (x: number) => boolean): number[] => {
-    if (!Array.isArray(value) || value.length !== channels || !value.every((x) => Number.isFinite(x) && valid(x))) {
-      throw fail(`${name} must be ${channels} number(s) for ${color}, got ${JSON.stringify(value)}`);
+    // As the float32 that it becomes.
+    const isValid = (x: unknown) => typeof x === 'number' && Number.isFinite(Math.fround(x)) && valid(Math.fround(x));
+    if (!Array.isArray(value) || value.length !== channels || !value.every(isValid)) {
+      throw fail(`${name} must be ${channels} number(s) for ${color}${name === 'std' ? ', none 0' : ''}, got ${show(value)}`);
     }
     return value;
   };

@@ -2,7 +2,7 @@
  * A model: a graph, its weights, and what it takes to show it images. Read from a `.safetensors` file whose metadata says
  * what network it holds, or made up from a seed.
  */
-import { CompConvError, throwIfAborted } from '../errors.ts';
+import { CompConvError, show, throwIfAborted } from '../errors.ts';
 import { graphParams, type Graph } from '../graph/graph.ts';
 import { blobSource, readAll, urlSource, type ByteSource, type FetchOptions } from '../bytes/byte-source.ts';
 import { pastDamagedCopies } from '../bytes/caching.ts';
@@ -54,7 +54,8 @@ export type ModelSource = string | URL | Uint8Array | ArrayBuffer | Blob;
 
 /**
  * Reads a model from a `.safetensors` file, as data. `loadModel` makes one that runs, and takes less memory.
- * @throws io, integrity, invalid-file, invalid-weights (every missing and unexpected tensor is named), invalid-argument, limit-exceeded, aborted
+ * @throws io, integrity, invalid-file, invalid-weights (every missing and unexpected tensor is named), invalid-argument, limit-exceeded,
+ * out-of-memory, aborted
  */
 export async function readModel(source: ModelSource, options: ReadOptions = {}): Promise<NetworkModel> {
   const { signal, onProgress } = options;
@@ -138,7 +139,7 @@ function parseLabels(json: string): string[] {
     throw new CompConvError('invalid-file', `metadata "labels" is not valid JSON: ${(cause as Error).message}`, { cause });
   }
   if (!Array.isArray(labels) || !labels.every((label) => typeof label === 'string')) {
-    throw new CompConvError('invalid-file', `metadata "labels" must be a JSON array of strings, got ${json.slice(0, 80)}`);
+    throw new CompConvError('invalid-file', `metadata "labels" must be a JSON array of strings, got ${show(labels)}`);
   }
   return labels;
 }

@@ -24,7 +24,7 @@ export async function decodeImage(file: string | Uint8Array): Promise<RawImage> 
     return { width: info.width, height: info.height, data: new Uint8ClampedArray(data.buffer, data.byteOffset, data.byteLength) };
   } catch (cause) {
     const name = typeof file === 'string' ? file : `an image of ${file.byteLength} bytes`;
-    throw new CompConvError('invalid-file', `${name}: cannot be decoded as an image: ${(cause as Error).message}`, { cause });
+    throw new CompConvError('invalid-file', `${name}: cannot be decoded as an image: ${(cause as Error).message.split('\n')[0]}`, { cause });
   }
 }
 

@@ -2,7 +2,7 @@
  * The channel arithmetic of CompConv (spec, sections 1 and 2): how wide each part is at a recursion depth, which depths
  * are feasible, and the adaptive depth. Pure numbers; `comp-conv.ts` is the op, `modules/comp-conv.ts` its expansion.
  */
-import { CompConvError } from '../errors.ts';
+import { CompConvError, show } from '../errors.ts';
 
 /** Recursion depth of the module; 0 is the plain convolution. */
 export type Depth = 0 | 1 | 2 | 3;
@@ -72,7 +72,7 @@ export function adaptiveDepth(conv: ReplacedConv, c0: number): Depth {
 /** Checks an explicit depth. @throws invalid-graph naming the rule that failed and the deepest feasible depth. */
 export function checkDepth(conv: ReplacedConv, depth: unknown, where: string): asserts depth is Depth {
   if (typeof depth !== 'number' || !Number.isInteger(depth) || depth < 0 || depth > MAX_DEPTH) {
-    throw new CompConvError('invalid-graph', `${where}: depth must be an integer from 0 to ${MAX_DEPTH}, got ${depth}`);
+    throw new CompConvError('invalid-graph', `${where}: depth must be an integer from 0 to ${MAX_DEPTH}, got ${show(depth)}`);
   }
   const problem = depthProblem(conv, depth);
   if (problem) {

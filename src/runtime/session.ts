@@ -28,7 +28,7 @@ import type { GpuTensor } from './gpu-tensor.ts';
 import { isGpuTensor, type SessionInput } from './session-input.ts';
 import type { SelfTestOptions, SelfTestReport } from './self-test.ts';
 import type { TuningProgress, TuningReport } from './tuner.ts';
-import { isKnown, lookUp, tuningKey, type TunedSignature, type TuningCache } from './tuning-cache.ts';
+import { choicesOf, isKnown, lookUp, tuningKey, type TunedSignature, type TuningCache } from './tuning-cache.ts';
 
 /** What `createSession` is doing; `done` of `total`, in bytes or pipelines. Upload and compilation go on at the same time. */
 export interface SessionProgress {
@@ -396,7 +396,7 @@ export class Session {
     this.#excluded = new Set();
     this.#isBroken = false;
     this.#tuned = new Map(Object.entries(record?.signatures ?? {}));
-    this.#choices = new Map([...this.#tuned].map(([signature, { chosen }]) => [signature, chosen]));
+    this.#choices = choicesOf(this.#tuned);
   }
 
   async #selfTest(placed: GpuNetwork, options: SelfTestOptions): Promise<SelfTestReport> {

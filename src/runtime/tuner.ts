@@ -6,7 +6,7 @@
 import type { Choice } from '../kernels/kernel.ts';
 import { distinctChoices, distinctForms } from '../scheduler/isolate.ts';
 import { indexedDbTuningCache } from './indexed-db-cache.ts';
-import { isKnown, lookUp, tuningKey, type TunedSignature, type TuningCache } from './tuning-cache.ts';
+import { choicesOf, isKnown, lookUp, tuningKey, type TunedSignature, type TuningCache } from './tuning-cache.ts';
 import { TuningTrials, type TuningSubject } from './tuning-trials.ts';
 
 /** What `tune` is doing; `done` of `total`, in kinds of work, or rounds while it confirms (which may end before `total`). */
@@ -122,7 +122,7 @@ export async function tuneNetwork(subject: TuningSubject, { cache: wanted, known
     const { before: untunedMs, after: tunedMs } = confirmed;
     return {
       known,
-      choices: new Map([...known].flatMap(([signature, { chosen }]) => (kept || !choices.has(signature) ? [[signature, chosen]] : []))),
+      choices: new Map([...choicesOf(known)].filter(([signature]) => kept || !choices.has(signature))),
       report: {
         adapter: engine.adapter.name,
         network: subject.graph.name,

@@ -35,27 +35,41 @@ export function tuningKey(adapter: AdapterDescription, kernels = kernelVersion()
   return [vendor, architecture, device, description, driver, features.join(' '), `kernels ${kernels}`].join(' | ');
 }
 
-/** A record as a cache gave it; undefined unless it is one through and through. */
+/** A record as a cache gave it, and nothing else that may lie in there; undefined unless it is one through and through. */
 export function parseTuningRecord(value: unknown): TuningRecord | undefined {
   if (!isObject(value) || typeof value['adapter'] !== 'string' || !isObject(value['signatures'])) return undefined;
-  return Object.values(value['signatures']).every(isTunedSignature) ? (value as unknown as TuningRecord) : undefined;
+  const entries = Object.entries(value['signatures']).map(([signature, tuned]) => [signature, parseTunedSignature(tuned)] as const);
+  if (!entries.every((entry): entry is [string, TunedSignature] => entry[1] !== undefined)) return undefined;
+  return { adapter: value['adapter'], signatures: Object.fromEntries(entries) };
 }
 
-function isTunedSignature(value: unknown): value is TunedSignature {
-  if (!isObject(value) || !isObject(value['timesMs']) || !isObject(value['excluded'])) return false;
-  const { chosen, timesMs, excluded } = value;
-  const areTimes = Object.values(timesMs as object).every((time) => typeof time === 'number' && time >= 0);
-  return areTimes && typeof chosen === 'string' && Object.values(excluded as object).every((reason) => typeof reason === 'string');
+function parseTunedSignature(value: unknown): TunedSignature | undefined {
+  if (!isObject(value) || !isObject(value['timesMs']) || !isObject(value['excluded'])) return undefined;
+  const { chosen, timesMs, excluded } = value as unknown as TunedSignature;
+  // Infinity would not come back from JSON.
+  const areTimes = Object.values(timesMs).every((time: unknown) => typeof time === 'number' && time >= 0 && time < Infinity);
+  const areReasons = Object.values(excluded).every((reason: unknown) => typeof reason === 'string');
+  return areTimes && areReasons && typeof chosen === 'string' ? { chosen, timesMs: { ...timesMs }, excluded: { ...excluded } } : undefined;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Whether that was found out of the same candidates. */
-export function isAbout({ chosen, timesMs, excluded }: TunedSignature, { candidates }: Choice): boolean {
-  const known = [...Object.keys(timesMs), ...Object.keys(excluded)];
-  return candidates.includes(chosen) && known.length === candidates.length && candidates.every((name) => known.includes(name));
+/** Whether that was found out of the same candidates, and chose the predicted one or one that was measured. */
+export function isAbout(tuned: TunedSignature, { candidates }: Choice): boolean {
+  const known = [...Object.keys(tuned.timesMs), ...Object.keys(tuned.excluded)];
+  const isSound = tuned.chosen === candidates[0] || isMeasured(tuned);
+  return isSound && known.length === candidates.length && candidates.every((name) => known.includes(name));
+}
+
+/** What to take, by signature: only what was measured, since anything else may compute something else. */
+export function choicesOf(known: ReadonlyMap<string, TunedSignature>): Map<string, string> {
+  return new Map([...known].flatMap(([signature, tuned]) => (isMeasured(tuned) ? [[signature, tuned.chosen]] : [])));
+}
+
+function isMeasured({ chosen, timesMs }: TunedSignature): boolean {
+  return Object.hasOwn(timesMs, chosen);
 }
 
 /** Whether what is known of a kind of work is about the candidates that it has. */
@@ -64,12 +78,12 @@ export function isKnown(choice: Choice, known: ReadonlyMap<string, TunedSignatur
   return tuned !== undefined && isAbout(tuned, choice);
 }
 
-/** A cache that fails is one that knows nothing. */
+/** What a cache has, if it is a record; one that fails knows nothing. */
 export async function lookUp(cache: TuningCache | undefined, key: string, problems: string[] = []): Promise<TuningRecord | undefined> {
   try {
-    return await cache?.get(key);
+    return parseTuningRecord(await cache?.get(key));
   } catch (error) {
-    problems.push((error as Error).message);
+    problems.push(error instanceof Error ? error.message : String(error));
     return undefined;
   }
 }

@@ -26,7 +26,8 @@ export function checkWeights(
   }
   const unexpected = [...weights.shapes]
     .filter(([name]) => !expected.has(name) && !name.endsWith('num_batches_tracked'))
-    .map(([name, shape]) => `${name} ${formatShape(shape)}`);
+    // A file may call them anything.
+    .map(([name, shape]) => `${name.length > 100 ? `${name.slice(0, 100)}...` : name} ${formatShape(shape)}`);
   if (missing.length + unexpected.length + misshapen.length === 0) return;
 
   const section = (title: string, lines: readonly string[]): string =>

@@ -3,7 +3,7 @@
  * What the header may say is checked in `safetensors.ts`.
  */
 import type { ByteSource, OpenedBytes } from '../bytes/byte-source.ts';
-import { CompConvError, throwIfAborted } from '../errors.ts';
+import { CompConvError, show, throwIfAborted, withMemory } from '../errors.ts';
 import { decodeTensor, describeEntries, malformed, parseHeader, readHeaderLength, type Header, type SafetensorsFile } from './safetensors.ts';
 import type { Weights, WeightSource } from './weights.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -61,7 +61,7 @@ export async function collectWeights(source: WeightSource, signal?: AbortSignal)
     shapes: source.shapes,
     get(name) {
       const tensor = tensors.get(name);
-      if (!tensor) throw new CompConvError('invalid-argument', `the file has no tensor ${JSON.stringify(name)}`);
+      if (!tensor) throw new CompConvError('invalid-argument', `the file has no tensor ${show(name)}`);
       return tensor;
     },
   };
@@ -158,7 +158,7 @@ class ByteReader {
     while (filled < length && (await this.#fill())) {
       const part = this.#rest.subarray(0, length - filled);
       if (filled + part.length > bytes.length) {
-        const larger = new Uint8Array(Math.min(length, Math.max(2 * bytes.length, filled + part.length)));
+        const larger = withMemory(this.#name, () => new Uint8Array(Math.min(length, Math.max(2 * bytes.length, filled + part.length))));
         larger.set(bytes);
         bytes = larger;
       }

@@ -11,7 +11,7 @@
  * to JSON.parse. Types other than F32, F16 and BF16 are checked but not decoded. Nothing is fetched here; `safetensors-source.ts`
  * reads a file as it arrives, by the same checks.
  */
-import { CompConvError } from '../errors.ts';
+import { CompConvError, show, withMemory } from '../errors.ts';
 import { elementCount, formatShape, type Tensor } from '../tensor/tensor.ts';
 import { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from './half.ts';
 import type { Weights } from './weights.ts';
@@ -24,7 +24,8 @@ export interface SafetensorsFile extends Weights {
   readonly dtypes: ReadonlyMap<string, string>;
   /**
    * Decodes one tensor to float32. An F32 tensor may alias the file's bytes: do not write to it.
-   * @throws invalid-argument for a name that is not in `shapes`; invalid-weights for a type other than F32, F16, BF16.
+   * @throws invalid-argument for a name that is not in `shapes`; invalid-weights for a type other than F32, F16, BF16;
+   * out-of-memory.
    */
   get(name: string): Tensor;
 }
@@ -108,9 +109,9 @@ export function describeEntries(entries: readonly Entry[]): Pick<SafetensorsFile
   };
 }
 
-/** A tensor as float32 from its bytes, which F32 may alias. @throws invalid-weights for a type other than F32, F16, BF16 */
+/** A tensor as float32 from its bytes, which F32 may alias. @throws invalid-weights for a type other than F32, F16, BF16; out-of-memory */
 export function decodeTensor(entry: Entry, bytes: Uint8Array): Tensor {
-  return { shape: entry.shape, data: decode(entry, bytes) };
+  return { shape: entry.shape, data: withMemory(`tensor ${show(entry.name)}`, () => decode(entry, bytes)) };
 }
 
 /**
@@ -187,7 +188,7 @@ export function readHeaderLength(bytes: Uint8Array, fileLength?: number): number
   }
   if (length === 0n) malformed('the header claims 0 bytes; is this a .safetensors file?');
   if (fileLength !== undefined && length > BigInt(fileLength - 8)) {
-    malformed(`the header claims ${length} bytes, but only ${fileLength - 8} follow; is the file complete?`);
+    malformed(`the header claims ${length} bytes, but only ${Math.max(0, fileLength - 8)} follow; is the file complete?`);
   }
   return Number(length);
 }
@@ -345,17 +346,6 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
 
 function isSize(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0 && !Object.is(value, -0);
-}
-
-/** A value for an error message, never long and never deep: it comes from a hostile file. */
-function show(value: unknown): string {
-  if (Array.isArray(value)) {
-    const items = value.slice(0, 10).map((item) => (Array.isArray(item) ? 'an array' : show(item)));
-    return `[${items.join(', ')}${value.length > 10 ? ', ...' : ''}]`;
-  }
-  if (typeof value === 'object' && value !== null) return 'an object';
-  if (typeof value !== 'string') return String(value);
-  return value.length > 100 ? `${JSON.stringify(value.slice(0, 100))}...` : JSON.stringify(value);
 }
 
 /** @throws invalid-file */

@@ -18,7 +18,7 @@ export interface WeightSource {
   /**
    * The tensors of these names as float32, each once, in the order of the source. Called again, it begins anew: for an input of
    * another size, or another GPU.
-   * @throws io, invalid-file, invalid-weights, limit-exceeded, aborted
+   * @throws io, invalid-file, invalid-weights, limit-exceeded, out-of-memory, aborted
    */
   read(names: ReadonlySet<string>, signal?: AbortSignal): AsyncIterable<readonly [name: string, tensor: Tensor]>;
 }

@@ -49,6 +49,8 @@ describe('an address', () => {
     ['depths=[1]', 'depths: must be a JSON object'],
     ['depths={"conv1":"2"}', 'depths: must be a JSON object'],
     ['depths={', 'depths: must be a JSON object'],
+    ['depths={"conv1":1e999}', 'depths: must be a JSON object'],
+    [`depths=${'['.repeat(1000)}`, `got "${'['.repeat(100)}"...`],
     ['size=0', 'size: must be an integer from 1'],
     ['batch=1.5', 'batch: must be an integer from 1'],
     ['runs=1e3', 'runs: must be an integer from 1'],
@@ -110,6 +112,10 @@ describe('networks', () => {
       ['CompConv-ResNet50', 'ResNet50'],
     ]);
     expect(labels({ c0: [] })).toEqual([['ResNet50', 'ResNet50']]);
+  });
+
+  test('more than anybody waits for are refused at once', () => {
+    expect(() => labels({ c0: Array.from({ length: 30_000 }, (_, i) => i + 1) })).toThrow('they make 30001 networks, at most 500');
   });
 
   test('a layer that a network does not have is named', () => {

@@ -99,7 +99,8 @@ describe('network options', () => {
     ['[1]', 'must be a JSON object'],
     ['null', 'must be a JSON object'],
     ['{"conv1": "2"}', '"conv1": the depth must be a number, got "2"'],
-  ])('a depths file of %s', async (content, message) => {
+    [`{"conv1": ${'['.repeat(20_000)}${']'.repeat(20_000)}}`, '"conv1": the depth must be a number, got [an array]'],
+  ])('a depths file of %.40s', async (content, message) => {
     const path = await file('bad.json', content);
     await expect(networkOptions({ depths: path })).rejects.toMatchObject({
       code: 'invalid-file',

@@ -50,6 +50,7 @@ test.each([
   ['no records', JSON.stringify({ version: 1 })],
   ['null', 'null'],
   ['a time that is none', JSON.stringify({ version: 1, records: { a: { adapter: '', signatures: { s: { chosen: 'x', timesMs: { x: '1' }, excluded: {} } } } } })],
+  ['a time without end', '{"version":1,"records":{"a":{"adapter":"","signatures":{"s":{"chosen":"x","timesMs":{"x":1e999},"excluded":{}}}}}}'],
   ['a record that is none', JSON.stringify({ version: 1, records: { a: [] } })],
 ])('a file with %s counts as empty, is told once, and is written anew', async (_what, text) => {
   await mkdir(join(path, '..'), { recursive: true });

@@ -40,6 +40,8 @@ beforeAll(async () => {
     for (let from = 0; from < bytes.length; from += 719) response.write(bytes.subarray(from, from + 719));
     response.end();
   }).listen(0);
+  // Else a connection that it drops after 5 s of compiling may just be taken for the next request.
+  server.keepAliveTimeout = 0;
   url = `http://127.0.0.1:${(server.address() as { port: number }).port}`;
 });
 afterAll(() => void server.close());

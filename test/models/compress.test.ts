@@ -104,6 +104,9 @@ describe('compress', () => {
     ],
     [{ depths: { grouped: 1 } }, 'invalid-argument', /no plain convolution "grouped"/],
     [{ depths: JSON.parse('{"toString":1}') }, 'invalid-argument', /no plain convolution "toString"/],
+    [{ depths: null as unknown as CompConvOptions['depths'] }, 'invalid-argument', /^depths must map layer names to depths 0..3, got null$/],
+    [{ depths: { ['x'.repeat(1000)]: 1 } }, 'invalid-argument', /no plain convolution "x{100}"\.\.\.; its/],
+    [{ depths: { conv1: JSON.parse('{"toString":1}') } }, 'invalid-graph', /got an object$/],
     [{ depths: { relu1: 1 } }, 'invalid-argument', /no plain convolution "relu1"/],
     [{ depths: { conv1: 4 } }, 'invalid-graph', /^conv1: depth must be an integer from 0 to 3, got 4$/],
     [{ depths: { conv1: 1.5 } }, 'invalid-graph', /^conv1: depth must be an integer from 0 to 3, got 1.5$/],
@@ -128,5 +131,10 @@ describe('compress', () => {
     }
     expect(error).toBeInstanceOf(CompConvError);
     expect(error).toMatchObject({ code, message: expect.stringMatching(message) });
+  });
+
+  it('refuses a depth that is nested too deeply to be printed', () => {
+    const depths = { conv1: JSON.parse('['.repeat(20_000) + ']'.repeat(20_000)) };
+    expect(() => compress(plainGraph(), { depths })).toThrow(expect.objectContaining({ code: 'invalid-graph', message: expect.stringMatching(/got \[an array\]$/) }));
   });
 });

@@ -2,8 +2,10 @@
 import { createServer, type Server } from 'node:http';
 import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { readAll, urlSource } from '../../src/bytes/byte-source.ts';
 import { readModel, seededModel } from '../../src/models/read-model.ts';
+import { openSafetensors } from '../../src/weights/safetensors-source.ts';
 import { writeSafetensors } from '../../src/weights/safetensors.ts';
 
 const file = readFileSync(new URL('../../public/models/fashion-mnist-compconv.safetensors', import.meta.url));
@@ -58,6 +60,30 @@ describe('failures', () => {
     await expect(readModel(`${url}/cut`)).rejects.toEqual(code('io'));
   });
 
+  test.each(['abc', '1e3', '-5', '10, 10', ''])('a length that is announced as %j tells nothing', async (length) => {
+    const source = urlSource('http://localhost/model', { fetch: async () => new Response(file, { headers: { 'content-length': length } }) });
+    expect((await readAll(source)).length).toBe(file.length);
+    expect((await openSafetensors(source)).byteLength).toBe(file.length);
+  });
+
+  test.each(['3', '9'.repeat(400)])('a length of %.20s that is not what comes', async (length) => {
+    const source = urlSource('http://localhost/model', { fetch: async () => new Response(file, { headers: { 'content-length': length } }) });
+    await expect(readAll(source)).rejects.toEqual(code('io'));
+    await expect(openSafetensors(source)).rejects.toEqual(code('invalid-file'));
+  });
+
+  test('more than there is memory for', async () => {
+    const none = vi.spyOn(Blob.prototype, 'arrayBuffer').mockRejectedValue(new RangeError('Array buffer allocation failed'));
+    await expect(readAll(urlSource(`${url}/model`))).rejects.toEqual(code('out-of-memory'));
+    none.mockRestore();
+    // A tensor that is larger than what is taken for granted, where an array has at most as much.
+    const large = writeSafetensors([['a', { shape: [5, 2 ** 20], data: new Float32Array(5 * 2 ** 20) }]]);
+    const { read } = await openSafetensors(urlSource('http://localhost/model', { fetch: async () => new Response(large) }));
+    vi.stubGlobal('Uint8Array', new Proxy(Uint8Array, { construct: (type, [length]) => (length > 2 ** 24 ? new type(-1) : new type(length)) }));
+    await expect(read(new Set(['a']))[Symbol.asyncIterator]().next()).rejects.toEqual(code('out-of-memory'));
+    vi.unstubAllGlobals();
+  });
+
   test('cancellation before and in the middle', async () => {
     await expect(readModel(`${url}/model`, { signal: AbortSignal.abort() })).rejects.toEqual(code('aborted'));
     const controller = new AbortController();
@@ -87,11 +113,22 @@ describe('options', () => {
     ['labels', '[1,2]'],
     ['preprocess', '{"size":-1}'],
     ['preprocess', 'nonsense'],
+    ['preprocess', `{"size":${'['.repeat(20_000)}${']'.repeat(20_000)}}`],
+    ['preprocess', '{"size":28,"mean":[1e300],"std":[1],"color":"gray"}'],
+    ['preprocess', '{"size":28,"mean":[0],"std":[1e-300],"color":"gray"}'],
     ['compconv', '[]'],
     ['compconv', '{"arch":"resnet9000"}'],
     ['compconv', '{"arch":"resnet18","c0":1e999}'],
-  ])('bad metadata: %s = %s', async (key, value) => {
+    ['compconv', `{"arch":"${'x'.repeat(10_000)}"}`],
+  ])('bad metadata: %s = %.40s', async (key, value) => {
     const metadata = { compconv: JSON.stringify({ arch: 'resnet_small14' }), [key]: value };
-    await expect(readModel(writeSafetensors(tensors(), metadata))).rejects.toEqual(code('invalid-file'));
+    const error = await readModel(writeSafetensors(tensors(), metadata)).catch((error: Error) => error);
+    expect(error).toEqual(code('invalid-file'));
+    expect((error as Error).message).toMatch(new RegExp(`^metadata "${key}"[^]{1,400}$`));
+  });
+
+  test('depths that have no text of their own', async () => {
+    const metadata = { compconv: '{"arch":"resnet_small14","depths":{"conv1":{"toString":1}}}' };
+    await expect(readModel(writeSafetensors(tensors(), metadata))).rejects.toEqual(code('invalid-graph'));
   });
 });

@@ -193,14 +193,15 @@ describe('parseNetworkOptions', () => {
     ['{"arch":"resnet18","shuffleGroups":1.5}', /shuffleGroups must be an integer/],
     ['{"arch":"resnet18","classes":1e12}', /classes must be an integer from 1 to 65536, got 1000000000000/],
     ['{"arch":"resnet18","inChannels":"3"}', /inChannels must be an integer/],
-    ['{"arch":"resnet18","depths":[1,2]}', /depths must map layer names to depths 0..3, got \[1,2\]/],
+    ['{"arch":"resnet18","depths":[1,2]}', /depths must map layer names to depths 0..3, got \[1, 2\]/],
     ['{"arch":"resnet18","depths":"3"}', /depths must map layer names/],
     ['{"arch":"resnet18","widths":[1,2]}', /widths and blocksPerStage belong to resnet_small14; resnet18 has its own/],
     ['{"arch":"resnet_small14","widths":[]}', /widths must be 1 to 16 positive integers/],
     ['{"arch":"resnet_small14","widths":[1e9]}', /widths must be 1 to 16 positive integers/],
     ['{"arch":"resnet_small14","widths":{"length":1,"0":8}}', /widths must be 1 to 16 positive integers/],
     [`{"arch":"resnet_small14","widths":[${Array(17).fill(8)}]}`, /widths must be 1 to 16 positive integers/],
-    ['{"arch":"resnet_small14","blocksPerStage":5000}', /blocksPerStage must be at most 1000, got 5000/],
+    ['{"arch":"resnet_small14","blocksPerStage":5000}', /blocksPerStage must be at most 333 where there are 3 stages, got 5000/],
+    [`{"arch":"resnet_small14","widths":[${Array(16).fill(1).join()}],"blocksPerStage":63}`, /blocksPerStage must be at most 62 where there are 16 stages/],
   ])('refuses %s', (json, message) => {
     const error = errorOf(() => parseNetworkOptions(json));
     expect(error.code).toBe('invalid-file');

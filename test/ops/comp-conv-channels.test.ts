@@ -1,6 +1,7 @@
 /** The channel arithmetic of CompConv: widths, feasibility, adaptive depth; the spec's numbers, and properties. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { show } from '../../src/errors.ts';
 import {
   adaptiveDepth,
   checkDepth,
@@ -121,7 +122,7 @@ describe('feasible depths', () => {
     expect(failure(conv(16, 1), 1).message).toMatch(/; the deepest feasible depth is 0$/);
     for (const depth of [-1, 4, 1.5, NaN, '2', null, undefined]) {
       const { message } = failure(conv(16, 24), depth);
-      expect(message).toBe(`layer3.0.conv2: depth must be an integer from 0 to 3, got ${depth}`);
+      expect(message).toBe(`layer3.0.conv2: depth must be an integer from 0 to 3, got ${show(depth)}`);
     }
   });
 

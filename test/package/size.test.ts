@@ -89,7 +89,7 @@ test('each lazy part is a file of its own', async () => {
 });
 
 test.each([
-  ['index', 63 * KIB, 6, LAZY],
+  ['index', 64 * KIB, 6, LAZY],
   ['worker', 67 * KIB, 6, LAZY],
   ['connect', 10 * KIB, 4, ENGINE],
   ['onnx', 22 * KIB, 4, ENGINE],

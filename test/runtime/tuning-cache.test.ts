@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { kernels } from '../../src/kernels/kernels.ts';
 import { kernelVersion } from '../../src/kernels/version.ts';
 import type { AdapterDescription } from '../../src/index.ts';
-import { isAbout, tuningKey } from '../../src/runtime/tuning-cache.ts';
+import { choicesOf, isAbout, lookUp, parseTuningRecord, tuningKey, type TuningRecord } from '../../src/runtime/tuning-cache.ts';
 import { DEVICE_LIMITS } from '../bench/sample-report.ts';
 
 const adapter: AdapterDescription = {
@@ -52,4 +52,26 @@ test('what is known of other candidates is not known of these', () => {
   expect(isAboutThem('a', 'b')).toBe(false);
   expect(isAboutThem('a', 'b', 'c', 'd')).toBe(false);
   expect(isAboutThem('b', 'c', 'd')).toBe(false);
+});
+
+test('a kernel that was not measured is not taken, whatever a record says, but for the predicted one', () => {
+  const tuned = (chosen: string) => ({ chosen, timesMs: { b: 2 }, excluded: { a: 'does not compile', c: 'computes something else' } });
+  const candidates = ['a', 'b', 'c'];
+  expect(['a', 'b', 'c', 'toString'].filter((chosen) => isAbout(tuned(chosen), { signature: 's', candidates }))).toEqual(['a', 'b']);
+  // The predicted one is what is taken without a choice.
+  expect([...choicesOf(new Map(['a', 'b', 'c', 'toString'].map((chosen) => [chosen, tuned(chosen)])))]).toEqual([['b', 'b']]);
+});
+
+test('a record is what a cache gave, without whatever else lies there', async () => {
+  const record: TuningRecord = { adapter: 'card', signatures: { s: { chosen: 'a', timesMs: { a: 1 }, excluded: { b: 'wrong' } } } };
+  const found = (value: unknown) => lookUp({ get: async () => value as TuningRecord, set: async () => {} }, 'key');
+  const { s } = record.signatures;
+  expect(await found({ ...record, more: [], signatures: { s: { ...s, more: [] } } })).toEqual(record);
+  for (const wrong of [null, 1, [], {}, { ...record, signatures: { s: null } }, { ...record, signatures: { s: { ...s, timesMs: { a: Infinity } } } }]) {
+    expect(parseTuningRecord(wrong)).toBeUndefined();
+    expect(await found(wrong)).toBeUndefined();
+  }
+  const problems: string[] = [];
+  expect(await lookUp({ get: () => Promise.reject(null), set: async () => {} }, 'key', problems)).toBeUndefined();
+  expect(problems).toEqual(['null']);
 });

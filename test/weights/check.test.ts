@@ -65,3 +65,8 @@ test('lists thousands', () => {
   expect(message).toContain('3000 missing, 1 unexpected');
   expect(message.split('\n')).toHaveLength(1 + 1 + 3000 + 1 + 1);
 });
+
+test('a name that is endless is not repeated as a whole', () => {
+  const shapes = new Map([['x'.repeat(100_000), [1]]]);
+  expect(() => checkWeights(new Map(), { shapes }, 'file')).toThrow(expect.objectContaining({ message: expect.stringMatching(/\n  x{100}\.\.\. \[1\]$/) }));
+});

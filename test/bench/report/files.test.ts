@@ -29,11 +29,22 @@ describe('a file', () => {
       'something is wrong in it: $: lacks adapter',
     ],
     ['a text for a number', text.replace(/"median":[\d.]+/, '"median":"<b>1</b>"'), 'is no number'],
+    ['a report with something more', JSON.stringify({ ...report, constructor: 1 }), 'wrong in it: $: has constructor too'],
+    [
+      'a report with something more to make a network of',
+      text.replace('"options":{"arch"', '"options":{"__proto__":[],"arch"'),
+      'wrong in it: $.options.networks[0].options: has __proto__ too',
+    ],
     ['a stray label', JSON.stringify({ ...report, networks: report.networks.slice(1) }), '"ResNetSmall14" that is not there'],
   ])('that is %s says so', (_what, wrong, message) => {
     expect(() => parseReport(wrong)).toThrow(
       expect.objectContaining({ code: 'invalid-file', message: expect.stringContaining(message) }),
     );
+  });
+
+  test('with a thousand things wrong does not list them all', () => {
+    const wrong = { ...report, networks: Array.from({ length: 1000 }, () => ({ ['x'.repeat(1000)]: 1 })) };
+    expect(() => parseReport(JSON.stringify(wrong))).toThrow(expect.objectContaining({ message: expect.stringMatching(/^[^]{1,3000}and \d+ more$/) }));
   });
 
   test('is named by adapter and day', () => expect(reportName(report)).toBe('fast-1-2026-11-24'));
