@@ -64,14 +64,15 @@ export interface MeasuredLayers {
   readonly restMs: number;
 }
 
-/** Depths that each plain convolution of a graph can have, 0 first. */
-export function feasibleDepths(graph: Graph): ReadonlyMap<string, readonly Depth[]> {
+/** Depths that each plain convolution of a graph can have, 0 first. A shuffle must divide its channels, or it stays plain. */
+export function feasibleDepths(graph: Graph, { shuffleGroups = 2 }: ModuleOptions = {}): ReadonlyMap<string, readonly Depth[]> {
   return new Map(
     graph.nodes.flatMap((node) => {
       const { attrs } = node;
       if (attrs.op !== 'conv2d' || attrs.groups !== 1) return [];
       const conv = { ...attrs, inChannels: inputShapes(graph, node)[0].c };
-      const depths = Array.from({ length: MAX_DEPTH + 1 }, (_, limit) => deepestFeasibleDepth(conv, limit));
+      const deepest = attrs.outChannels % shuffleGroups === 0 ? MAX_DEPTH : 0;
+      const depths = Array.from({ length: deepest + 1 }, (_, limit) => deepestFeasibleDepth(conv, limit));
       return [[node.name, [...new Set(depths)].sort()] as const];
     }),
   );
@@ -85,7 +86,7 @@ export function withDepths(graph: Graph, depths: Readonly<Record<string, number>
 /** Times every layer at every depth, the same kind of layer once. @throws aborted, gpu-validation, out-of-memory, limit-exceeded */
 export async function measureLayers(subject: SearchSubject, { signal, onProgress }: SearchHooks = {}): Promise<MeasuredLayers> {
   const { graph, engine, moduleOptions, scheduleOptions } = subject;
-  const feasible = feasibleDepths(graph);
+  const feasible = feasibleDepths(graph, moduleOptions);
   const networks = Array.from({ length: MAX_DEPTH + 1 }, (_, limit) => {
     const depths = Object.fromEntries([...feasible].map(([layer, each]) => [layer, Math.max(...each.filter((depth) => depth <= limit))]));
     const network = withDepths(graph, depths, moduleOptions);

@@ -3,8 +3,6 @@ import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { Budget, SearchReport } from '../../bench/search/report.ts';
 import { searchDepths, type Sensitivity } from '../../bench/search/search.ts';
 import type { SearchProgress } from '../../bench/search/measure.ts';
-import { CompConvError } from '../../src/errors.ts';
-import { createNetwork } from '../../src/models/network.ts';
 import { openDevice } from '../../src/runtime/device.ts';
 import { lookUp, tuningKey } from '../../src/runtime/tuning-cache.ts';
 import { openNodeGpu } from '../node-adapter.ts';
@@ -13,9 +11,8 @@ import {
   addScheduleOption,
   addSizeOptions,
   addTunedOptions,
-  completeNetworkOptions,
-  inputSize,
   integer,
+  loadGraph,
   positiveNumber,
   scheduleOptions,
   tuningOptions,
@@ -28,6 +25,7 @@ import { count, milliseconds, percent, print, printJson, ProgressLine, table } f
 import { architectures } from '../../src/models/network.ts';
 
 interface SearchFlags extends SizeFlags, ScheduleFlags, TunedFlags {
+  readonly weights?: string;
   readonly arch?: string;
   readonly classes?: number;
   readonly inChannels?: number;
@@ -53,6 +51,7 @@ export function addSearchCommand(program: Command, signal: AbortSignal): void {
         'network within a share of its parameters. Then times the whole network.',
     )
     .option('--arch <name>', `network, torchvision's name: ${architectures.join(', ')}`)
+    .option('--weights <file>', 'take the network from the metadata of this .safetensors file of a plain one')
     .option('--in-channels <n>', 'channels of the input', integer())
     .option('--classes <n>', 'number of classes', integer())
     .addOption(new Option('--inner <kind>', 'what follows the convolutions inside CompConv (default: linear)').choices(['linear', 'bn-relu']))
@@ -67,6 +66,10 @@ export function addSearchCommand(program: Command, signal: AbortSignal): void {
   command.action((flags: SearchFlags) => runSearch(flags, signal));
 }
 
+function pick<T extends object, K extends keyof T>(object: T, ...keys: readonly K[]): Pick<T, K> {
+  return Object.fromEntries(keys.filter((key) => object[key] !== undefined).map((key) => [key, object[key]])) as Pick<T, K>;
+}
+
 function share(text: string): number {
   const value = positiveNumber(text);
   if (value > 1) throw new InvalidArgumentError('It must be a share of the plain network, above 0 and at most 1.');
@@ -74,10 +77,8 @@ function share(text: string): number {
 }
 
 async function runSearch(flags: SearchFlags, signal: AbortSignal): Promise<void> {
-  const { arch, classes, inChannels, inner, shuffleGroups, budget = DEFAULT_BUDGET, paramsBudget, out, report: reportPath } = flags;
-  if (arch === undefined) throw new CompConvError('invalid-argument', 'search: which network? Give --arch');
-  const network = await completeNetworkOptions({ arch, ...(classes !== undefined && { classes }), ...(inChannels !== undefined && { inChannels }) });
-  const graph = createNetwork(network, inputSize(flags));
+  const { inner, shuffleGroups, budget = DEFAULT_BUDGET, paramsBudget, out, report: reportPath } = flags;
+  const { graph } = await loadGraph({ ...pick(flags, 'weights', 'arch', 'classes', 'inChannels', 'size', 'batch'), plain: true });
   const sensitivity = flags.sensitivity === undefined ? undefined : ((await readJson(flags.sensitivity, 'object, layer name to a list of numbers')) as Sensitivity);
   const progress = new ProgressLine();
   const { adapter } = await openNodeGpu();

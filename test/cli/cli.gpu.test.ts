@@ -9,6 +9,7 @@ import { gzipSync } from 'node:zlib';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { BenchReport } from '../../bench/report.ts';
+import { parseSearch } from '../../bench/search/report.ts';
 import { createNetwork, type NetworkOptions } from '../../src/models/network.ts';
 import { graphParams, withInputShape, type Graph } from '../../src/graph/graph.ts';
 import { runReference, toTensor } from '../../src/reference/run.ts';
@@ -401,6 +402,28 @@ describe('bench', () => {
     const outcome = await runNode(flags, (child) => setTimeout(() => child.kill('SIGINT'), 3000));
     expect(outcome).toEqual({ status: 130, stdout: '', stderr: '' });
   });
+});
+
+describe('search', () => {
+  test('measures, chooses, and writes depths that other commands take', async () => {
+    const [depths, out] = [at('depths.json'), at('search.json')];
+    const flags = ['--weights', at('small.safetensors'), '--size', '12', '--params-budget', '0.8', '--out', depths, '--report', out];
+    const report = await json('search', ...flags);
+    expect(JSON.parse(await readFile(out, 'utf8'))).toEqual(report);
+    expect(parseSearch(JSON.stringify(report))).toMatchObject({ network: small.graph.name, inputShape: [1, 1, 12, 12], objective: 'latency' });
+    expect(JSON.parse(await readFile(depths, 'utf8'))).toEqual(report['depths']);
+    expect(report['searched'].params).toBeLessThan(report['plain'].params);
+    for (const name of ['plain', 'searched']) expect(Math.min(report[name].predictedMs, report[name].measuredMs)).toBeGreaterThan(0);
+    // Two groups do not divide five channels.
+    expect(report['layers'].find(({ layer }: { layer: string }) => layer === 'conv1').options).toHaveLength(1);
+  });
+
+  test.each([
+    [[], 2, /which network\? Give --arch, or --weights/],
+    [['--arch', 'resnet18', '--budget', '1.5'], 2, /at most 1/],
+    [['--arch', 'resnet18', '--budget', '0.5', '--params-budget', '0.5'], 2, /cannot be used with/],
+    [['--arch', 'resnet18', '--sensitivity', 'none.json'], 2, /none\.json/],
+  ] as const)('%j is refused', (args, status, message) => expectFailure(status, message, 'search', ...args));
 });
 
 describe('tune', () => {

@@ -67,6 +67,8 @@ test('the depths that a layer can have are those that `compress` takes, the adap
       else expect(attempt).toThrow();
     }
   }
+  expect(feasibleDepths(createNetwork({ arch: 'resnet_small14', widths: [5] }), {}).get('conv1')).toEqual([0]);
+  expect(feasibleDepths(createNetwork({ arch: 'resnet_small14', widths: [5] }), { shuffleGroups: 1 }).get('conv1')).toEqual([0, 1, 2]);
   const node = graph.nodes.find(({ name }) => name === 'layer4.2.conv2')!;
   if (node.attrs.op !== 'conv2d') throw new Error('a convolution');
   expect(feasible.get('layer4.2.conv2')).toContain(adaptiveDepth({ ...node.attrs, inChannels: 512 }, 128));
