@@ -20,12 +20,12 @@ import type { Tensor } from '../tensor/tensor.ts';
 import type { ImageSource } from '../vision/image-source.ts';
 import { topK, type Classification } from '../vision/top-k.ts';
 import { seededWeights } from '../weights/seeded.ts';
-import { batchSize, checkFinite, imageSize, joinResults, splitBatch } from './batches.ts';
+import { checkFinite, imageSize, joinResults, splitBatch } from './batches.ts';
 import type { AdapterDescription, DeviceOptions } from './device.ts';
 import { DeviceSource } from './device-source.ts';
 import { GpuNetwork, type Network, type NetworkRunOptions, type PrepareOptions, type RunResult, type TappedResult } from './gpu-network.ts';
 import type { GpuTensor } from './gpu-tensor.ts';
-import { isGpuTensor, type SessionInput } from './session-input.ts';
+import { batchSize, checkOneImage, isGpuTensor, type SessionInput } from './session-input.ts';
 import type { SelfTestOptions, SelfTestReport } from './self-test.ts';
 import type { TuningProgress, TuningReport } from './tuner.ts';
 import { choicesOf, isKnown, lookUp, tuningKey, type TunedSignature, type TuningCache } from './tuning-cache.ts';
@@ -229,8 +229,12 @@ export class Session {
     }
   }
 
-  /** The `topK` most likely classes of one image, best first; scores are probabilities. Default 5. */
+  /**
+   * The `topK` most likely classes of one image, best first; scores are probabilities. Default 5.
+   * @throws invalid-argument for a batch, too, which is for `run`; what `run` does
+   */
   async classify(image: ImageSource, { topK: k = 5, ...options }: RunOptions & { topK?: number } = {}): Promise<Classification[]> {
+    checkOneImage(image);
     const logits = await this.run(image, options);
     return topK(logits.data, this.model.labels, k);
   }

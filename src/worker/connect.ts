@@ -11,7 +11,7 @@ import type { FallbackOptions } from '../load/load-model.ts';
 import type { ModelSource } from '../models/read-model.ts';
 import type { RunOptions, SessionMemory, TuneOptions } from '../runtime/session.ts';
 import type { SelfTestOptions, SelfTestReport } from '../runtime/self-test.ts';
-import type { SessionInput } from '../runtime/session-input.ts';
+import { checkOneImage, type SessionInput } from '../runtime/session-input.ts';
 import type { TuningReport } from '../runtime/tuner.ts';
 import type { Dtype } from '../tensor/dtype.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -128,7 +128,9 @@ export class RemoteSession {
   }
 
   /** See `Session.classify`. */
-  classify(image: ImageSource, options: RunOptions & { topK?: number } = {}): Promise<Classification[]> {
+  async classify(image: ImageSource, options: RunOptions & { topK?: number } = {}): Promise<Classification[]> {
+    // Here, before the images are gone.
+    checkOneImage(image);
     return this.#feed('classify', image, options);
   }
 

@@ -1,7 +1,7 @@
 /** What a session takes, told apart, and its shape. */
 import { expect, it, test } from 'vitest';
 import { createNetwork } from '../../src/models/network.ts';
-import { imagesOf, isGpuTensor, isTensor, shapeOfInput, type SessionInput } from '../../src/runtime/session-input.ts';
+import { checkOneImage, imagesOf, isGpuTensor, isTensor, shapeOfInput, type SessionInput } from '../../src/runtime/session-input.ts';
 
 const graph = createNetwork({ arch: 'resnet_small14' });
 const STORAGE = 0x80;
@@ -38,3 +38,13 @@ test.each([
 });
 
 it('gives images as a list', () => expect(imagesOf(image)).toEqual([image]));
+
+test.each([
+  ['images', [image, image]],
+  ['a tensor', { shape: [2, 1, 4, 5], data: new Float32Array(40) }],
+  ['a tensor on the GPU', onGpu],
+] as [string, SessionInput][])('a batch of %s is not to be classified', (_name, input) => {
+  expect(() => checkOneImage(input)).toThrow(expect.objectContaining({ code: 'invalid-argument', message: expect.stringMatching(/takes one image, got 2; .* call `run`/) as string }));
+});
+
+test.each([[image], [[image]], [onHost]] as [SessionInput][])('one image is: %o', (input) => checkOneImage(input));
