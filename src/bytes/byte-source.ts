@@ -1,5 +1,6 @@
 /** Where a file's bytes come from, as they arrive: a Blob, or an address, by way of the network or a cache. */
 import { CompConvError, throwIfAborted } from '../errors.ts';
+import { localFileAdvice, resolveAddress } from './address.ts';
 import { cachedBytes, storing } from './caching.ts';
 import { checkIntegrity, parseIntegrity } from './integrity.ts';
 import type { ModelCache, Validators } from './model-cache.ts';
@@ -50,17 +51,19 @@ export function blobSource(blob: Blob, { integrity, maxBytes }: FetchOptions = {
   };
 }
 
-/** A file at an address. @throws invalid-argument for a malformed `integrity` */
+/** A file at an address. @throws invalid-argument for what is no address, or a malformed `integrity` */
 export function urlSource(url: string | URL, options: FetchOptions = {}): ByteSource {
   const { fetch: request = (...args) => fetch(...args), maxBytes } = options;
   const name = String(url);
+  // One's own function may take others.
+  if (!options.fetch) resolveAddress(url);
   const expected = parseIntegrity(options.integrity);
   const download = async (signal: AbortSignal | undefined, method: 'GET' | 'HEAD') => {
     try {
       return await request(url, { method, ...(signal && { signal }) });
     } catch (cause) {
       throwIfAborted(signal);
-      throw new CompConvError('io', `${name}: could not be downloaded: ${(cause as Error).message}; of a local file pass the bytes`, { cause });
+      throw new CompConvError('io', `${name}: could not be downloaded: ${(cause as Error).message}; ${localFileAdvice()}`, { cause });
     }
   };
   return {

@@ -5,7 +5,7 @@
  * It does what a session does for images and tensors. Of what is about a GPU it has nothing: no plan, no tuning, no buffers.
  */
 import type { InferenceSession } from 'onnxruntime-web';
-import { CompConvError, throwIfAborted } from '../errors.ts';
+import { CompConvError, isNode, throwIfAborted } from '../errors.ts';
 import { networkCost, type NetworkCost } from '../graph/cost.ts';
 import { shapeOf, withInputShape, type Graph } from '../graph/graph.ts';
 import type { Model } from '../models/read-model.ts';
@@ -175,10 +175,7 @@ const BROWSER_ADVICE =
   "are its files (ort-wasm-…) served beside it, which Vite's dev server does for folders of `server.fs.allow` only, and does the " +
   "page's Content-Security-Policy allow 'wasm-unsafe-eval'?";
 
-/** The build for browsers asks for Node's modules in a way that only CommonJS has. */
-const isNode = () => globalThis.process?.versions?.node !== undefined;
-
-/** By a name that no bundler follows: a page would ship the build for Node, too. */
+/** The build for browsers asks for Node's modules in a way that only CommonJS has. By a name that no bundler follows: a page would ship the build for Node, too. */
 const importInNode = (name: string): Promise<Ort> => import(/* @vite-ignore */ /* webpackIgnore: true */ name);
 
 async function importOrt(): Promise<Ort> {

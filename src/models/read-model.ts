@@ -8,7 +8,7 @@ import { blobSource, readAll, urlSource, type ByteSource, type FetchOptions } fr
 import { pastDamagedCopies } from '../bytes/caching.ts';
 import { checkBytes } from '../bytes/integrity.ts';
 import { checkWeights } from '../weights/check.ts';
-import { parseSafetensors, type SafetensorsFile } from '../weights/safetensors.ts';
+import { naming, parseSafetensors, type SafetensorsFile } from '../weights/safetensors.ts';
 import { seededWeights } from '../weights/seeded.ts';
 import type { Weights } from '../weights/weights.ts';
 import { createNetwork, nativeInputSize, parseNetworkOptions, type InputSize, type NetworkOptions } from './network.ts';
@@ -59,12 +59,20 @@ export type ModelSource = string | URL | Uint8Array | ArrayBuffer | Blob;
  */
 export async function readModel(source: ModelSource, options: ReadOptions = {}): Promise<NetworkModel> {
   const { signal, onProgress } = options;
-  const bytes = bytesOf(source);
-  if (bytes) await checkBytes(bytes, options.integrity);
-  const read = () => readAll(byteSource(source as string | URL | Blob, options), (done, total) => onProgress?.({ phase: 'download', done, total }), signal);
-  const weights = parseSafetensors(bytes ?? (await pastDamagedCopies(read)));
+  const weights = await readFile(source, options, (done, total) => onProgress?.({ phase: 'download', done, total }));
   throwIfAborted(signal);
   return { ...describeModel(weights, options), weights };
+}
+
+async function readFile(source: ModelSource, options: ReadOptions, onBytes: (done: number, total: number | undefined) => void): Promise<SafetensorsFile> {
+  const bytes = bytesOf(source);
+  if (bytes) {
+    await checkBytes(bytes, options.integrity);
+    return parseSafetensors(bytes);
+  }
+  const from = byteSource(source as string | URL | Blob, options);
+  const read = await pastDamagedCopies(() => readAll(from, onBytes, options.signal));
+  return naming(from.name, () => parseSafetensors(read));
 }
 
 /** The bytes of a source that has them at hand. */

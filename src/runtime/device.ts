@@ -102,7 +102,7 @@ async function requestAdapter({ gpu, powerPreference = 'high-performance' }: Dev
     throw new CompConvError(
       'webgpu-unavailable',
       'WebGPU is not available here: use a browser that has it (Chrome or Edge 113, Safari 26, Firefox 141 or newer) over ' +
-        'https or localhost; in Node pass `gpu` from the `webgpu` package',
+        'https or localhost; in Node pass `gpu: await openGpu()`, of compconv-webgpu/node',
     );
   }
   const adapter = await source.requestAdapter({ powerPreference });
