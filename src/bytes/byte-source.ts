@@ -27,13 +27,13 @@ export interface OpenedBytes {
 /** How a file is downloaded, kept and checked. */
 export interface FetchOptions {
   /** Instead of `fetch`: for headers, credentials, retries. */
-  readonly fetch?: typeof fetch;
+  readonly fetch?: typeof fetch | undefined;
   /** Keeps downloads for the next time: `true` for the cache of `openModelCache()`. Default none but the browser's own. */
-  readonly cache?: boolean | ModelCache;
+  readonly cache?: boolean | ModelCache | undefined;
   /** SHA-256 that the file must have, 64 hexadecimal digits or `sha256-` and base64. With it a cached file is taken without asking the server. */
-  readonly integrity?: string;
+  readonly integrity?: string | undefined;
   /** The most bytes that the file may have. Default no limit. */
-  readonly maxBytes?: number;
+  readonly maxBytes?: number | undefined;
 }
 
 /** A Blob or File, read piece by piece. */

@@ -91,7 +91,7 @@ export class WasmSession {
   }
 
   /** See `Session.classify`. */
-  async classify(image: ImageSource, { topK: k = 5, ...options }: RunOptions & { topK?: number } = {}): Promise<Classification[]> {
+  async classify(image: ImageSource, { topK: k = 5, ...options }: RunOptions & { topK?: number | undefined } = {}): Promise<Classification[]> {
     checkOneImage(image);
     return topK((await this.run(image, options)).data, this.model.labels, k);
   }

@@ -33,20 +33,20 @@ export interface NetworkModel extends Model {
 /** What a file is read as; all of it wins over what the file's metadata says. */
 export interface ReadOptions extends FetchOptions {
   /** Needed where the file has no metadata. */
-  readonly network?: Partial<NetworkOptions>;
+  readonly network?: Partial<NetworkOptions> | undefined;
   /** As `network.c0`. */
-  readonly c0?: number;
+  readonly c0?: number | undefined;
   /** As `network.depths`. */
-  readonly depths?: NetworkOptions['depths'];
+  readonly depths?: NetworkOptions['depths'] | undefined;
   /** Builds the plain network, whatever `c0` and `depths` the file names. */
-  readonly plain?: boolean;
+  readonly plain?: boolean | undefined;
   /** Default: height and width that the file's preprocessing crops to. */
-  readonly input?: InputSize;
+  readonly input?: InputSize | undefined;
   /** As `input.batch`. */
-  readonly batch?: number;
-  readonly signal?: AbortSignal;
+  readonly batch?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
   /** Called while downloading, with bytes; `total` is absent where the server does not tell. */
-  readonly onProgress?: (progress: { readonly phase: 'download'; readonly done: number; readonly total: number | undefined }) => void;
+  readonly onProgress?: ((progress: { readonly phase: 'download'; readonly done: number; readonly total: number | undefined }) => void) | undefined;
 }
 
 /** A `.safetensors` file: its address, its bytes (in Node: of `readFile`), or a File or Blob. */

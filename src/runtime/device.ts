@@ -12,13 +12,13 @@ export interface DeviceOptions {
    * A device of the caller's, or a function that gives one and is asked again when it was lost. It is used as it is and never
    * destroyed.
    */
-  readonly device?: GPUDevice | (() => GPUDevice | Promise<GPUDevice>);
+  readonly device?: GPUDevice | (() => GPUDevice | Promise<GPUDevice>) | undefined;
   /** An adapter of the caller's; a device of our own is requested from it. */
-  readonly adapter?: GPUAdapter;
+  readonly adapter?: GPUAdapter | undefined;
   /** Where to ask for an adapter. Default `navigator.gpu`. */
-  readonly gpu?: GPU;
+  readonly gpu?: GPU | undefined;
   /** Default `high-performance`. */
-  readonly powerPreference?: GPUPowerPreference;
+  readonly powerPreference?: GPUPowerPreference | undefined;
 }
 
 /** Limits that decide what fits, as WebGPU names them. */

@@ -59,24 +59,24 @@ export const passNames = Object.keys(optimizations) as readonly PassName[];
 /** How a graph becomes a plan. */
 export interface ScheduleOptions {
   /** Default `optimized`. */
-  readonly schedule?: ScheduleName;
+  readonly schedule?: ScheduleName | undefined;
   /** How activations and weights are stored; sums are float32. Default `f32`. */
-  readonly dtype?: Dtype;
+  readonly dtype?: Dtype | undefined;
   /** Passes to leave out. */
-  readonly withoutPasses?: readonly PassName[];
+  readonly withoutPasses?: readonly PassName[] | undefined;
   /** Passes to carry out wherever they can be, also where they are not expected to pay. */
-  readonly forcedPasses?: readonly PassName[];
+  readonly forcedPasses?: readonly PassName[] | undefined;
   /** Kernels and forms to take instead of the predicted ones, by signature: what tuning measured. */
-  readonly choices?: ReadonlyMap<string, string>;
+  readonly choices?: ReadonlyMap<string, string> | undefined;
   /**
    * Taps: values that must be in memory at the end besides the output, complete, by the names of nodes or of what they are parts of:
    * see `resolveTap`. Nothing is fused with a tapped value's readers. `Plan.kept` says which values they are.
    */
-  readonly keep?: readonly string[];
+  readonly keep?: readonly string[] | undefined;
   /** Pipelines (see `pipelineKey`) to do without wherever the plan can: what a self-test found to be wrong. */
-  readonly excluded?: ReadonlySet<string>;
+  readonly excluded?: ReadonlySet<string> | undefined;
   /** Called with the program before the first pass, named `fuse-epilogues`, and after each one. */
-  readonly onPass?: (name: string, program: Program) => void;
+  readonly onPass?: ((name: string, program: Program) => void) | undefined;
 }
 
 /** Makes the plan of a graph for an adapter's limits. @throws limit-exceeded naming what does not fit; invalid-graph, invalid-argument. */

@@ -27,12 +27,12 @@ const STAY_THERE = ['device', 'adapter', 'gpu', 'fetch', 'tuning'] as const;
 /** Options of `loadModel` that cross to a worker; give the others to `serve`. */
 export interface RemoteLoadOptions extends Omit<FallbackOptions, (typeof STAY_THERE)[number] | 'cache'> {
   /** `true` for the cache of `openModelCache()`; one of your own is `serve`'s to have. */
-  readonly cache?: boolean;
+  readonly cache?: boolean | undefined;
 }
 
 export interface ConnectOptions {
   /** How long the worker's script may take to load and to call `serve()`. Default 30 seconds. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
 }
 
 /** The engine in a worker. */
@@ -128,7 +128,7 @@ export class RemoteSession {
   }
 
   /** See `Session.classify`. */
-  async classify(image: ImageSource, options: RunOptions & { topK?: number } = {}): Promise<Classification[]> {
+  async classify(image: ImageSource, options: RunOptions & { topK?: number | undefined } = {}): Promise<Classification[]> {
     // Here, before the images are gone.
     checkOneImage(image);
     return this.#feed('classify', image, options);

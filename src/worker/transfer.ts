@@ -52,7 +52,10 @@ export function crossingSource(source: ModelSource): ModelSource {
  */
 export async function crossingInput(input: SessionInput): Promise<SessionInput> {
   if (isGpuTensor(input)) throw boundToDevice('the GPU buffer');
-  if (isTensor(input)) return tensor(input.shape, ownMemory(input.data));
+  if (isTensor(input)) {
+    const { shape, data } = tensor(input.shape, input.data);
+    return { shape, data: ownMemory(data) };
+  }
   const images = await Promise.all(imagesOf(input).map(crossingImage));
   return Array.isArray(input) ? images : images[0];
 }

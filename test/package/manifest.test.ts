@@ -83,6 +83,11 @@ test.each(['bundler', 'nodenext'])('its types are right in a strict app that che
      import { decodeImage, fileBlob, openGpu } from 'compconv-webgpu/node';
      const session: Session = await loadModel('model.safetensors', { cache: true, onProgress: ({ phase, done, total }) => console.log(phase, done / total) });
      const scores: Float32Array = (await session.run({ shape: [1, 3, 224, 224], data: new Float32Array(3 * 224 * 224) })).data;
+     const [signal, maxBytes] = [session, session].map(() => undefined) as [AbortSignal?, number?];
+     await loadModel('model.safetensors', { signal, maxBytes, cache: undefined, device: undefined, tuning: undefined, batch: undefined, fallback: undefined });
+     await session.run([], { signal, flip: undefined });
+     await session.tune({ signal, cache: undefined });
+     await session.selfTest({ signal });
      // @ts-expect-error It is there by no other name.
      session.infer;
      export { connect, decodeImage, exportOnnx, fileBlob, openGpu, scores, serve, type RemoteSession };`,

@@ -32,6 +32,9 @@ test.each([
   ['another rank', { ...onGpu, shape: [1, 1, 4] }, /got \[1, 1, 4\]/],
   ['too small a buffer', { ...onGpu, shape: [2, 1, 28, 28] }, /is 6272 bytes of float32, from 0 on; the buffer has 4096/],
   ['text', 'photo.jpg', /expected a tensor \{ shape, data \} or \{ shape, buffer \}, or images .*GPUTexture.*got \[object String\]/],
+  ['a plain array of numbers', { shape: [1, 1, 1, 2], data: [0, 1] }, /data must be a Float32Array, got \[object Array\]/],
+  ['doubles', { shape: [1, 1, 1, 2], data: new Float64Array(2) }, /data must be a Float32Array, got \[object Float64Array\]/],
+  ['no data', { shape: [1, 1, 1, 2] }, /data must be a Float32Array, got \[object Undefined\]/],
   ['nothing', [], /an empty list of images/],
 ])('rejects %s', (_name, input, message) => {
   expect(() => shapeOfInput(graph, input as SessionInput)).toThrow(message);

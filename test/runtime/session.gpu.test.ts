@@ -115,6 +115,7 @@ describe('features', () => {
       expectClose(features[tap].data, expected.data, { relativeL2: 1e-5 });
     }
     expect([...(await session.run(input)).data]).toEqual([...before.data]);
+    await expect(session.features(input, [])).rejects.toMatchObject({ code: 'invalid-argument', message: expect.stringContaining('give a list of names') as string });
     await expect(session.features(input, ['layer9'])).rejects.toThrow(/has no value "layer9": close are/);
   });
 });

@@ -194,7 +194,7 @@ describe('an input', () => {
 
   test('is refused with the message that the page’s own session has', async () => {
     const found = await inPage(`
-      const inputs = [{ shape: [1, 1, 28, 28], data: new Float32Array(7) }, { shape: [1, 2, 28, 28], data: new Float32Array(1568) }, [], 7, null, new Date(),
+      const inputs = [{ shape: [1, 1, 28, 28], data: new Float32Array(7) }, { shape: [1, 1, 28, 28], data: [] }, { shape: [1, 2, 28, 28], data: new Float32Array(1568) }, [], 7, null, new Date(),
         new Image(), document.createElement('video'), Object.assign(document.createElement('canvas'), { width: 0 }), new Blob(['no image']), { width: 2, height: 2, data: new Uint8Array(3) }];
       const messages = [];
       // Ours first: theirs moves away.
@@ -202,13 +202,16 @@ describe('an input', () => {
       const buffer = own.device.createBuffer({ size: 3136, usage: GPUBufferUsage.STORAGE });
       const texture = own.device.createTexture({ size: [28, 28], format: 'rgba8unorm', usage: GPUTextureUsage.TEXTURE_BINDING });
       const bound = [await outcome(session.run({ shape: [1, 1, 28, 28], buffer })), await outcome(session.classify(texture))];
+      const kept = tensorOf(1, 2);
+      const several = [await outcome(session.classify(kept)), kept.data.length];
       buffer.destroy();
       texture.destroy();
-      return { messages, bound };`);
+      return { messages, bound, several };`);
     for (const [ours, theirs] of found.messages) {
       expect(theirs.code).toBe('invalid-argument');
       expect(theirs).toEqual(ours);
     }
+    expect(found.several).toEqual([{ code: 'invalid-argument', message: expect.stringContaining('takes one image, got 2') as string }, 1568]);
     for (const { code, message } of found.bound) expect([code, message]).toEqual(['invalid-argument', expect.stringContaining('belongs to a device of this thread')]);
   });
 });
