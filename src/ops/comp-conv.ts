@@ -10,6 +10,7 @@ import type { OpDefinition, Param } from './definition.ts';
 /** What follows each convolution inside the module: nothing, or BatchNorm and ReLU. */
 export type Inner = 'linear' | 'bn-relu';
 
+/** A CompConv module in place of a convolution. */
 export interface CompConvAttrs extends Window {
   readonly op: 'comp-conv';
   readonly outChannels: number;

@@ -3,6 +3,7 @@ import { CompConvError } from '../errors.ts';
 import { checkWindow, slideWindow, type Window } from './window.ts';
 import type { OpDefinition } from './definition.ts';
 
+/** A convolution with a square kernel, as `torch.nn.Conv2d` without dilation. */
 export interface Conv2dAttrs extends Window {
   readonly op: 'conv2d';
   readonly outChannels: number;

@@ -6,6 +6,7 @@ import { CompConvError } from '../errors.ts';
 import { checkWindow, slideWindow, type Window } from './window.ts';
 import type { OpDefinition } from './definition.ts';
 
+/** One square filter per channel, for the first `channels` channels of the input. */
 export interface DepthwiseConv2dAttrs extends Window {
   readonly op: 'depthwise-conv2d';
   readonly channels: number;

@@ -3,6 +3,7 @@ import { CompConvError } from '../errors.ts';
 import { checkWindow, slideWindow, type Window } from './window.ts';
 import type { OpDefinition } from './definition.ts';
 
+/** Maximum over windows; the padding never wins. */
 export interface MaxPoolAttrs extends Window {
   readonly op: 'max-pool';
 }

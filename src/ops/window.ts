@@ -2,6 +2,7 @@
 import { CompConvError } from '../errors.ts';
 import { formatImageShape, type ImageShape } from '../tensor/image-shape.ts';
 
+/** A sliding window: side, step, and zeros around the image, in pixels. */
 export interface Window {
   readonly kernelSize: number;
   readonly stride: number;

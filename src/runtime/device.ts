@@ -21,18 +21,16 @@ export interface DeviceOptions {
   readonly powerPreference?: GPUPowerPreference | undefined;
 }
 
-/** Limits that decide what fits, as WebGPU names them. */
-const REPORTED_LIMITS = [
-  'maxBufferSize',
-  'maxStorageBufferBindingSize',
-  'maxStorageBuffersPerShaderStage',
-  'maxComputeWorkgroupStorageSize',
-  'maxComputeInvocationsPerWorkgroup',
-  'maxComputeWorkgroupsPerDimension',
-  'maxTextureDimension2D',
-] as const;
 /** The limits that decide what fits, as WebGPU names them. */
-export type DeviceLimits = Readonly<Record<(typeof REPORTED_LIMITS)[number], number>>;
+export interface DeviceLimits {
+  readonly maxBufferSize: number;
+  readonly maxStorageBufferBindingSize: number;
+  readonly maxStorageBuffersPerShaderStage: number;
+  readonly maxComputeWorkgroupStorageSize: number;
+  readonly maxComputeInvocationsPerWorkgroup: number;
+  readonly maxComputeWorkgroupsPerDimension: number;
+  readonly maxTextureDimension2D: number;
+}
 
 /** The adapter behind a session, for people and reports. */
 export interface AdapterDescription {
@@ -119,7 +117,17 @@ async function requestAdapter({ gpu, powerPreference = 'high-performance' }: Dev
 function wrapDevice(device: GPUDevice, owned: boolean, info: Partial<GPUAdapterInfo> = device.adapterInfo ?? {}): EngineDevice {
   const loss = watchLoss(device);
   const isSoftware = isSoftwareAdapter(info);
-  const limits = Object.fromEntries(REPORTED_LIMITS.map((name) => [name, device.limits[name]])) as DeviceLimits;
+  const { maxBufferSize, maxStorageBufferBindingSize, maxStorageBuffersPerShaderStage, maxTextureDimension2D } = device.limits;
+  const { maxComputeWorkgroupStorageSize, maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupsPerDimension } = device.limits;
+  const limits: DeviceLimits = {
+    maxBufferSize,
+    maxStorageBufferBindingSize,
+    maxStorageBuffersPerShaderStage,
+    maxComputeWorkgroupStorageSize,
+    maxComputeInvocationsPerWorkgroup,
+    maxComputeWorkgroupsPerDimension,
+    maxTextureDimension2D,
+  };
   return {
     device,
     adapter: {

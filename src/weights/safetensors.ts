@@ -55,8 +55,8 @@ export interface Entry {
 
 /**
  * Checks a whole file's header; tensors are decoded later, by `get`, and listed in the order of their bytes. The bytes
- * must not change while the result is in use. Takes time linear in the header, n log n in its tensors.
- * @see https://github.com/huggingface/safetensors#format
+ * must not change while the result is in use. Takes time linear in the header, n log n in its tensors. The format is described at
+ * https://github.com/huggingface/safetensors#format
  * @throws invalid-file for anything but a well-formed file.
  */
 export function parseSafetensors(file: Uint8Array): SafetensorsFile {
