@@ -19,7 +19,7 @@ export type { MaxPoolAttrs } from './ops/max-pool.ts';
 export type { AvgPoolAttrs } from './ops/avg-pool.ts';
 export type { LinearAttrs } from './ops/linear.ts';
 export type { SoftmaxAttrs } from './ops/softmax.ts';
-export type { Window as SlidingWindow } from './ops/window.ts';
+export type { SlidingWindow } from './ops/window.ts';
 export { adaptiveDepth, compConvChannels, type CompConvChannels, type Depth, type ReplacedConv } from './ops/comp-conv-channels.ts';
 export { defineGraph, graphParams, withInputShape, type Graph } from './graph/graph.ts';
 export { GraphBuilder, type ConvOptions } from './graph/builder.ts';

@@ -3,7 +3,7 @@
  * `modules/comp-conv.ts` expands it into ops that have one.
  */
 import { CompConvError } from '../errors.ts';
-import { checkWindow, slideWindow, type Window } from './window.ts';
+import { checkWindow, slideWindow, type SlidingWindow } from './window.ts';
 import { checkDepth, compConvChannels, type Depth } from './comp-conv-channels.ts';
 import type { OpDefinition, Param } from './definition.ts';
 
@@ -11,7 +11,7 @@ import type { OpDefinition, Param } from './definition.ts';
 export type Inner = 'linear' | 'bn-relu';
 
 /** A CompConv module in place of a convolution. */
-export interface CompConvAttrs extends Window {
+export interface CompConvAttrs extends SlidingWindow {
   readonly op: 'comp-conv';
   readonly outChannels: number;
   readonly depth: Exclude<Depth, 0>;

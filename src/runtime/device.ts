@@ -32,6 +32,16 @@ export interface DeviceLimits {
   readonly maxTextureDimension2D: number;
 }
 
+const REPORTED_LIMITS: readonly (keyof DeviceLimits)[] = [
+  'maxBufferSize',
+  'maxStorageBufferBindingSize',
+  'maxStorageBuffersPerShaderStage',
+  'maxComputeWorkgroupStorageSize',
+  'maxComputeInvocationsPerWorkgroup',
+  'maxComputeWorkgroupsPerDimension',
+  'maxTextureDimension2D',
+];
+
 /** The adapter behind a session, for people and reports. */
 export interface AdapterDescription {
   /** One line, e.g. `nvidia-h100 (nvidia, hopper)`. */
@@ -117,17 +127,7 @@ async function requestAdapter({ gpu, powerPreference = 'high-performance' }: Dev
 function wrapDevice(device: GPUDevice, owned: boolean, info: Partial<GPUAdapterInfo> = device.adapterInfo ?? {}): EngineDevice {
   const loss = watchLoss(device);
   const isSoftware = isSoftwareAdapter(info);
-  const { maxBufferSize, maxStorageBufferBindingSize, maxStorageBuffersPerShaderStage, maxTextureDimension2D } = device.limits;
-  const { maxComputeWorkgroupStorageSize, maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupsPerDimension } = device.limits;
-  const limits: DeviceLimits = {
-    maxBufferSize,
-    maxStorageBufferBindingSize,
-    maxStorageBuffersPerShaderStage,
-    maxComputeWorkgroupStorageSize,
-    maxComputeInvocationsPerWorkgroup,
-    maxComputeWorkgroupsPerDimension,
-    maxTextureDimension2D,
-  };
+  const limits = Object.fromEntries(REPORTED_LIMITS.map((name) => [name, device.limits[name]])) as unknown as DeviceLimits;
   return {
     device,
     adapter: {
