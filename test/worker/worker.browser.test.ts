@@ -6,6 +6,7 @@ import { launchBrowser, startPage, type TestBrowser, type TestPage } from '../su
 /** Workers by the name of their script. */
 const SCRIPTS: Record<string, string> = {
   'serving.js': `import { serve } from '/src/worker/worker.ts'; serve(); addEventListener('message', ({ data }) => postMessage(data));`,
+  'own-backend.js': `import { serve } from '/src/worker/worker.ts'; serve({ backend: 'wasm' });`,
   'own-fetch.js': `import { serve } from '/src/worker/worker.ts'; serve({ fetch: async (url) => new Response('', { status: 418 }) });`,
   'throwing.js': `throw new Error('a slip of the app');`,
   'silent.js': `addEventListener('message', () => {});`,
@@ -224,8 +225,9 @@ test('a model runs without WebGPU in the worker, which says why', async () => {
     for (const each of [fallback, chosen]) far.push(Math.max(...(await each.run(tensorOf(1, 2))).data.map((value, i) => Math.abs(value - expected[i]))));
     const [best] = await fallback.classify(await blobOf(0), { topK: 1 });
     const [ownBest] = await own.classify(await blobOf(0), { topK: 1 });
+    const served = await connect(workerOf('own-backend.js')).loadModel(MODEL, { backend: undefined });
     const refused = await outcome(fallback.features(tensorOf(1), ['layer1']));
-    const about = [fallback, chosen].map(({ backend, reason, adapter }) => ({ backend, reason, adapter }));
+    const about = [fallback, chosen, served].map(({ backend, reason, adapter }) => ({ backend, reason, adapter }));
     for (const each of [fallback, chosen]) each.dispose();
     return { far, best, ownBest, refused, about, ended: await outcome(fallback.run(tensorOf(1))) };`);
   for (const difference of found.far) expect(difference).toBeLessThan(1e-4);
@@ -233,6 +235,7 @@ test('a model runs without WebGPU in the worker, which says why', async () => {
   expect(found.refused).toMatchObject({ code: 'invalid-argument', message: expect.stringContaining('runs without WebGPU') });
   expect(found.about).toEqual([
     { backend: 'wasm', reason: expect.stringMatching(/swiftshader.* computes on the processor/), adapter: undefined },
+    { backend: 'wasm', reason: "`backend: 'wasm'` was asked for", adapter: undefined },
     { backend: 'wasm', reason: "`backend: 'wasm'` was asked for", adapter: undefined },
   ]);
   expect(found.ended.code).toBe('disposed');
