@@ -95,7 +95,7 @@ test.each(['bundler', 'nodenext'])('its types are right in a strict app that che
      const options: ConnectOptions = { timeoutMs: 1 };
      const onProgress = ({ done }: LoadProgress): void => console.log(done, dtype, options);
      export const remote = async (far: RemoteSession): Promise<[RemoteTensor, Classification[]]> => [await far.run(await session.run([])), await far.classify(new Blob())];
-     export const same = (tensor: Tensor): RemoteTensor => (onProgress, tensor);
+     export const same = (tensor: Tensor): readonly [RemoteTensor, typeof onProgress] => [tensor, onProgress];
      // @ts-expect-error It is there by no other name.
      session.infer;
      export { connect, decodeImage, exportOnnx, fileBlob, openGpu, scores, serve, type RemoteSession };`,
