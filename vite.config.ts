@@ -29,7 +29,7 @@ const LIBRARY_ENTRIES = {
 const LIBRARY_CHUNKS = {
   tensors: /src\/(errors|tensor\/.*|weights\/(safetensors|half))\.ts$/,
   networks: /src\/((ops|modules|graph|weights)\/.*|models\/(?!read-model).*|kernels\/affine|scheduler\/expand-modules)\.ts$/,
-  inputs: /src\/runtime\/session-input\.ts$/,
+  inputs: /src\/(runtime\/session-input|bytes\/address)\.ts$/,
   engine: /src\/load\/load-model\.ts$/,
   images: /src\/vision\/(image-preprocessor|preprocess)\.ts$/,
 };

@@ -12,35 +12,72 @@ const SECTIONS = [
  * @returns {string} Markdown
  */
 export function apiReference(entries) {
+  const anchor = anchors();
+  anchor('API');
+  /** By name, the anchor of what is exported: what one entry says is not said again by another. */
+  const described = new Map();
+  const outline = entries.map((entry) => outlineOf(entry, described, anchor));
   const intro = [
     '# API',
     'What each entry of the package exports. `npm run api` writes this file from the docstrings; what to do with it is in the [README](../README.md).',
-    entries.map(({ name }) => `- [\`${name}\`](#${name.replace('/', '')})`).join('\n'),
+    outline.map(({ name, address }) => `- [\`${name}\`](#${address})`).join('\n'),
   ];
-  // What one entry says is not said again by another.
-  const described = new Map();
-  return [...intro, ...entries.flatMap((entry) => entryReference(entry, described))].join('\n\n') + '\n';
+  return [...intro, ...outline.flatMap((entry) => entryReference(entry, described))].join('\n\n') + '\n';
 }
 
-function entryReference({ name, model }, described) {
+/** Anchors of headings in their order, as GitHub makes them: of several equal ones each has a number. */
+function anchors() {
+  const counts = new Map();
+  return (heading) => {
+    const base = heading.toLowerCase().replace(/[^\w -]/g, '').replaceAll(' ', '-');
+    const count = counts.get(base) ?? 0;
+    counts.set(base, count + 1);
+    return count === 0 ? base : `${base}-${count}`;
+  };
+}
+
+/** What an entry describes, in sections, and what others have described already. */
+function outlineOf({ name, model }, described, anchor) {
   const items = model.members[0].members;
+  const address = anchor(name);
+  const again = [...new Set(items.map(nameOf))].filter((each) => described.has(each)).sort(byName);
+  const sections = SECTIONS.map(([title, kinds]) => {
+    const own = items.filter((item) => kinds.includes(item.kind) && !again.includes(nameOf(item)));
+    const names = [...new Set(own.map(nameOf))].sort(byName);
+    return { title, items: new Map(names.map((each) => [each, own.filter((item) => nameOf(item) === each)])) };
+  }).filter(({ items }) => items.size > 0);
+  for (const { title, items } of sections) {
+    anchor(title);
+    for (const each of items.keys()) described.set(each, anchor(each));
+  }
+  return { name, address, sections, again };
+}
+
+const byName = (a, b) => a.localeCompare(b);
+
+function entryReference({ name, sections, again }, described) {
+  const links = (names) => names.map((each) => `[${each}](#${described.get(each)})`).join(' · ');
   const parts = [`## ${name}`];
-  for (const [title, kinds] of SECTIONS) {
-    const names = [...new Set(items.filter(({ kind }) => kinds.includes(kind)).map(nameOf))].sort((a, b) => a.localeCompare(b));
-    if (names.length === 0) continue;
-    parts.push(`### ${title}`);
-    for (const each of names) {
-      const overloads = items.filter((item) => kinds.includes(item.kind) && nameOf(item) === each);
-      if (described.has(each)) {
-        parts.push(`#### ${each}`, `See \`${described.get(each)}\`.`);
-        continue;
-      }
-      described.set(each, name);
+  if (again.length > 0) parts.push(`Also here: ${links(again)}`);
+  for (const { title, items } of sections) {
+    parts.push(`### ${title}`, links([...items.keys()]));
+    for (const [each, overloads] of items) {
       parts.push(`#### ${each}`, ...overloads.map(({ docComment }) => prose(docComment)).filter(Boolean));
       parts.push(['```ts', ...overloads.map(declaration), '```'].join('\n'));
+      const bases = basesOf(overloads[0]).filter((base) => described.has(base));
+      if (bases.length > 0) parts.push(`With what these have: ${links(bases)}`);
     }
   }
   return parts;
+}
+
+/** Names in the `extends` of an interface, `Omit` and the like among them. */
+function basesOf(item) {
+  if (item.kind !== 'Interface') return [];
+  // Its own type parameters may extend something, too.
+  const head = excerpt(item).replace(/^(export (?:declare )?interface \w+)<[^>]*>/, '$1');
+  const [, bases = ''] = / extends (.*)$/s.exec(head) ?? [];
+  return bases.replace(/'[^']*'/g, '').match(/\w+/g) ?? [];
 }
 
 /** Top-level exports, and methods of classes, that have no docstring. */
@@ -70,7 +107,7 @@ const excerpt = ({ excerptTokens }) =>
 function declaration(item) {
   const head = excerpt(item).replace(/^export (declare )?/, '').trim();
   if (!item.members) return head;
-  const members = item.members.filter(({ kind, name }) => kind !== 'Constructor' && !name?.startsWith('['));
+  const members = item.members.filter(({ kind, name, isStatic }) => kind !== 'Constructor' && !isStatic && !name?.startsWith('['));
   return [`${head} {`, ...members.map(memberDeclaration), '}'].join('\n');
 }
 

@@ -66,6 +66,11 @@ export function show(value: unknown): string {
   return value.length > 100 ? `${JSON.stringify(value.slice(0, 100))}...` : JSON.stringify(value);
 }
 
+/** For messages, whose advice is another one in Node; and where a package has a build of its own for it. */
+export function isNode(): boolean {
+  return globalThis.process?.versions?.node !== undefined;
+}
+
 /** Does what takes memory. @throws out-of-memory where there is none, or an array cannot have so much */
 export function withMemory<T>(what: string, work: () => T): T {
   try {

@@ -27,7 +27,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   onnx: ['tensor', 'ops', 'graph', 'weights', 'kernels', 'scheduler'],
   fallback: ['tensor', 'graph', 'models', 'onnx', 'vision', 'runtime'],
   load: ['bytes', 'models', 'weights', 'runtime', 'fallback'],
-  worker: ['tensor', 'graph', 'models', 'vision', 'runtime', 'load'],
+  worker: ['tensor', 'bytes', 'graph', 'models', 'vision', 'runtime', 'load'],
   node: ['vision'],
   page: ['index.ts'],
 };

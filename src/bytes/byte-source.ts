@@ -1,5 +1,6 @@
 /** Where a file's bytes come from, as they arrive: a Blob, or an address, by way of the network or a cache. */
 import { CompConvError, throwIfAborted } from '../errors.ts';
+import { localFileAdvice, resolveAddress } from './address.ts';
 import { cachedBytes, storing } from './caching.ts';
 import { checkIntegrity, parseIntegrity } from './integrity.ts';
 import type { ModelCache, Validators } from './model-cache.ts';
@@ -26,13 +27,13 @@ export interface OpenedBytes {
 /** How a file is downloaded, kept and checked. */
 export interface FetchOptions {
   /** Instead of `fetch`: for headers, credentials, retries. */
-  readonly fetch?: typeof fetch;
+  readonly fetch?: typeof fetch | undefined;
   /** Keeps downloads for the next time: `true` for the cache of `openModelCache()`. Default none but the browser's own. */
-  readonly cache?: boolean | ModelCache;
+  readonly cache?: boolean | ModelCache | undefined;
   /** SHA-256 that the file must have, 64 hexadecimal digits or `sha256-` and base64. With it a cached file is taken without asking the server. */
-  readonly integrity?: string;
+  readonly integrity?: string | undefined;
   /** The most bytes that the file may have. Default no limit. */
-  readonly maxBytes?: number;
+  readonly maxBytes?: number | undefined;
 }
 
 /** A Blob or File, read piece by piece. */
@@ -50,17 +51,19 @@ export function blobSource(blob: Blob, { integrity, maxBytes }: FetchOptions = {
   };
 }
 
-/** A file at an address. @throws invalid-argument for a malformed `integrity` */
+/** A file at an address. @throws invalid-argument for what is no address, or a malformed `integrity` */
 export function urlSource(url: string | URL, options: FetchOptions = {}): ByteSource {
   const { fetch: request = (...args) => fetch(...args), maxBytes } = options;
   const name = String(url);
+  // One's own function may take others.
+  if (!options.fetch) resolveAddress(url);
   const expected = parseIntegrity(options.integrity);
   const download = async (signal: AbortSignal | undefined, method: 'GET' | 'HEAD') => {
     try {
       return await request(url, { method, ...(signal && { signal }) });
     } catch (cause) {
       throwIfAborted(signal);
-      throw new CompConvError('io', `${name}: could not be downloaded: ${(cause as Error).message}; of a local file pass the bytes`, { cause });
+      throw new CompConvError('io', `${name}: could not be downloaded: ${(cause as Error).message}; ${localFileAdvice()}`, { cause });
     }
   };
   return {

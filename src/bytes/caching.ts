@@ -1,5 +1,6 @@
 /** Downloads by way of a cache, which may be in nobody's way: whatever fails in it, the file comes from the network. */
 import { CompConvError } from '../errors.ts';
+import { resolveAddress } from './address.ts';
 import { hashed } from './integrity.ts';
 import { openModelCache, parseCachedModel, type CachedModel, type ModelCache, type Validators } from './model-cache.ts';
 
@@ -40,7 +41,7 @@ export async function cachedBytes(
   isCurrent: (validators: Validators) => Promise<boolean>,
 ): Promise<CachedBytes | undefined> {
   const cache = cacheOf(option);
-  const key = keyOf(url);
+  const key = resolveAddress(url, 'http://localhost/');
   const found = await cache?.match(key).catch(() => undefined);
   if (!cache || !found) return undefined;
   const { stream } = found;
@@ -63,7 +64,7 @@ export async function cachedBytes(
 /** Passes a download on and keeps it, once it has come to its end. */
 export async function storing(option: boolean | ModelCache | undefined, url: string, chunks: Chunks, validators: Validators): Promise<Chunks> {
   const cache = cacheOf(option);
-  const key = keyOf(url);
+  const key = resolveAddress(url, 'http://localhost/');
   const writer = await cache?.store(key).catch(() => undefined);
   if (!writer) return chunks;
   return stored();
@@ -95,9 +96,4 @@ function cacheOf(option: boolean | ModelCache | undefined): ModelCache | undefin
   } catch {
     return undefined; // In Node, say.
   }
-}
-
-/** Absolute, as a cache wants it. */
-function keyOf(url: string): string {
-  return new URL(url, globalThis.location?.href ?? 'http://localhost/').href;
 }

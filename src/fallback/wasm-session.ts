@@ -5,7 +5,7 @@
  * It does what a session does for images and tensors. Of what is about a GPU it has nothing: no plan, no tuning, no buffers.
  */
 import type { InferenceSession } from 'onnxruntime-web';
-import { CompConvError, throwIfAborted } from '../errors.ts';
+import { CompConvError, isNode, throwIfAborted } from '../errors.ts';
 import { networkCost, type NetworkCost } from '../graph/cost.ts';
 import { shapeOf, withInputShape, type Graph } from '../graph/graph.ts';
 import type { Model } from '../models/read-model.ts';
@@ -13,7 +13,7 @@ import { exportOnnx } from '../onnx/export.ts';
 import { checkFinite, joinResults, splitBatch } from '../runtime/batches.ts';
 import type { RunResult, TappedResult } from '../runtime/gpu-network.ts';
 import type { RunOptions, SessionMemory } from '../runtime/session.ts';
-import { imagesOf, isTensor, shapeOfInput, type SessionInput } from '../runtime/session-input.ts';
+import { checkOneImage, imagesOf, isTensor, shapeOfInput, type SessionInput } from '../runtime/session-input.ts';
 import { Turns } from '../runtime/turns.ts';
 import type { ImageShape } from '../tensor/image-shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -91,7 +91,8 @@ export class WasmSession {
   }
 
   /** See `Session.classify`. */
-  async classify(image: ImageSource, { topK: k = 5, ...options }: RunOptions & { topK?: number } = {}): Promise<Classification[]> {
+  async classify(image: ImageSource, { topK: k = 5, ...options }: RunOptions & { topK?: number | undefined } = {}): Promise<Classification[]> {
+    checkOneImage(image);
     return topK((await this.run(image, options)).data, this.model.labels, k);
   }
 
@@ -158,7 +159,7 @@ export class WasmSession {
     } catch (cause) {
       throw new CompConvError(
         'io',
-        `onnxruntime-web does not start: ${(cause as Error).message}; are its files beside it, and does the page's Content-Security-Policy allow 'wasm-unsafe-eval'?`,
+        `onnxruntime-web does not start: ${(cause as Error).message}${isNode() ? '' : `; ${BROWSER_ADVICE}`}`,
         { cause },
       );
     }
@@ -169,9 +170,17 @@ export class WasmSession {
   }
 }
 
+/** Why WebAssembly does not start in a page. */
+const BROWSER_ADVICE =
+  "are its files (ort-wasm-…) served beside it, which Vite's dev server does for folders of `server.fs.allow` only, and does the " +
+  "page's Content-Security-Policy allow 'wasm-unsafe-eval'?";
+
+/** The build for browsers asks for Node's modules in a way that only CommonJS has. By a name that no bundler follows: a page would ship the build for Node, too. */
+const importInNode = (name: string): Promise<Ort> => import(/* @vite-ignore */ /* webpackIgnore: true */ name);
+
 async function importOrt(): Promise<Ort> {
   try {
-    return await import('onnxruntime-web/wasm');
+    return isNode() ? await importInNode('onnxruntime-web') : await import('onnxruntime-web/wasm');
   } catch (cause) {
     throw new CompConvError('io', `the backend wasm takes the package onnxruntime-web, which does not load: ${(cause as Error).message}. Install it with: npm install onnxruntime-web`, { cause });
   }

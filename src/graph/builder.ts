@@ -4,7 +4,7 @@ import { BATCH_NORM_EPSILON } from '../ops/batch-norm.ts';
 import type { Node, OpAttrs } from '../ops/node.ts';
 import { defineGraph, type Graph } from './graph.ts';
 
-/** Stride 1, no padding, one group and no bias unless given. */
+/** For `GraphBuilder.conv2d`. Stride 1, no padding, one group and no bias unless given. */
 export interface ConvOptions {
   readonly kernelSize: number;
   readonly stride?: number;

@@ -19,7 +19,7 @@ export function resolveTap({ name: network, nodes }: Graph, tap: string): string
   const module = nodes.find(({ name, attrs }) => attrs.op === 'comp-conv' && String(tap).startsWith(`${name}.`));
   const advice = module
     ? `it would be inside the CompConv ${module.name}, whose parts cannot be tapped; take ${module.name}`
-    : `close are ${closest(nodes.map(({ name }) => name), String(tap)).join(', ')}; the nodes of the graph have all names`;
+    : `close are ${closest(nodes.map(({ name }) => name), String(tap)).join(', ')}; \`graph.nodes\` lists all`;
   throw new CompConvError('invalid-argument', `${network} has no value ${JSON.stringify(tap)}: ${advice}`);
 }
 

@@ -93,7 +93,7 @@ export interface Lowered {
   readonly temporaries?: ReadonlyMap<string, ImageShape>;
 }
 
-/** What of an adapter decides how ops are lowered. */
+/** What of an adapter decides which kernels there are: limits by WebGPU's names, in bytes and counts. */
 export interface KernelLimits {
   readonly maxTextureDimension2D: number;
   /** Whether the adapter computes on the processor, where other kernels are fast. Default false. */

@@ -21,18 +21,18 @@ export interface LoadProgress {
 
 /** What to load, how, and where to run it: all that `readModel` and `createSession` take. */
 export interface LoadModelOptions extends Omit<ReadOptions, 'onProgress'>, Omit<SessionOptions, 'onProgress'> {
-  readonly onProgress?: (progress: LoadProgress) => void;
+  readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
   /** See `FallbackOptions`. */
-  readonly fallback?: never;
-  readonly backend?: 'webgpu';
+  readonly fallback?: undefined;
+  readonly backend?: 'webgpu' | undefined;
 }
 
 /** For whoever may also run on the processor, by onnxruntime-web's WebAssembly, an optional package that is loaded only then. */
 export interface FallbackOptions extends Omit<LoadModelOptions, 'fallback' | 'backend'> {
   /** `wasm` is taken where there is no WebGPU, or only an adapter that computes on the processor. Without it there is an error, or the slow adapter. */
-  readonly fallback?: 'wasm';
+  readonly fallback?: 'wasm' | undefined;
   /** `wasm` is taken whatever there is; after `selfTest()` found a GPU to compute something else, for example. Default `webgpu`. */
-  readonly backend?: LoadedModel['backend'];
+  readonly backend?: LoadedModel['backend'] | undefined;
 }
 
 /** What `loadModel` gives where it may fall back; `backend` tells them apart. */

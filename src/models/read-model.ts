@@ -8,7 +8,7 @@ import { blobSource, readAll, urlSource, type ByteSource, type FetchOptions } fr
 import { pastDamagedCopies } from '../bytes/caching.ts';
 import { checkBytes } from '../bytes/integrity.ts';
 import { checkWeights } from '../weights/check.ts';
-import { parseSafetensors, type SafetensorsFile } from '../weights/safetensors.ts';
+import { naming, parseSafetensors, type SafetensorsFile } from '../weights/safetensors.ts';
 import { seededWeights } from '../weights/seeded.ts';
 import type { Weights } from '../weights/weights.ts';
 import { createNetwork, nativeInputSize, parseNetworkOptions, type InputSize, type NetworkOptions } from './network.ts';
@@ -33,20 +33,20 @@ export interface NetworkModel extends Model {
 /** What a file is read as; all of it wins over what the file's metadata says. */
 export interface ReadOptions extends FetchOptions {
   /** Needed where the file has no metadata. */
-  readonly network?: Partial<NetworkOptions>;
+  readonly network?: Partial<NetworkOptions> | undefined;
   /** As `network.c0`. */
-  readonly c0?: number;
+  readonly c0?: number | undefined;
   /** As `network.depths`. */
-  readonly depths?: NetworkOptions['depths'];
+  readonly depths?: NetworkOptions['depths'] | undefined;
   /** Builds the plain network, whatever `c0` and `depths` the file names. */
-  readonly plain?: boolean;
+  readonly plain?: boolean | undefined;
   /** Default: height and width that the file's preprocessing crops to. */
-  readonly input?: InputSize;
+  readonly input?: InputSize | undefined;
   /** As `input.batch`. */
-  readonly batch?: number;
-  readonly signal?: AbortSignal;
+  readonly batch?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
   /** Called while downloading, with bytes; `total` is absent where the server does not tell. */
-  readonly onProgress?: (progress: { readonly phase: 'download'; readonly done: number; readonly total: number | undefined }) => void;
+  readonly onProgress?: ((progress: { readonly phase: 'download'; readonly done: number; readonly total: number | undefined }) => void) | undefined;
 }
 
 /** A `.safetensors` file: its address, its bytes (in Node: of `readFile`), or a File or Blob. */
@@ -59,12 +59,20 @@ export type ModelSource = string | URL | Uint8Array | ArrayBuffer | Blob;
  */
 export async function readModel(source: ModelSource, options: ReadOptions = {}): Promise<NetworkModel> {
   const { signal, onProgress } = options;
-  const bytes = bytesOf(source);
-  if (bytes) await checkBytes(bytes, options.integrity);
-  const read = () => readAll(byteSource(source as string | URL | Blob, options), (done, total) => onProgress?.({ phase: 'download', done, total }), signal);
-  const weights = parseSafetensors(bytes ?? (await pastDamagedCopies(read)));
+  const weights = await readFile(source, options, (done, total) => onProgress?.({ phase: 'download', done, total }));
   throwIfAborted(signal);
   return { ...describeModel(weights, options), weights };
+}
+
+async function readFile(source: ModelSource, options: ReadOptions, onBytes: (done: number, total: number | undefined) => void): Promise<SafetensorsFile> {
+  const bytes = bytesOf(source);
+  if (bytes) {
+    await checkBytes(bytes, options.integrity);
+    return parseSafetensors(bytes);
+  }
+  const from = byteSource(source as string | URL | Blob, options);
+  const read = await pastDamagedCopies(() => readAll(from, onBytes, options.signal));
+  return naming(from.name, () => parseSafetensors(read));
 }
 
 /** The bytes of a source that has them at hand. */

@@ -6,7 +6,7 @@ import { CompConvError } from '../errors.ts';
 /** For `openGpu`. */
 export interface OpenGpuOptions {
   /** Dawn's start-up flags, for example `enable-dawn-features=allow_unsafe_apis`. */
-  readonly flags?: readonly string[];
+  readonly flags?: readonly string[] | undefined;
 }
 
 /** Every GPU made, for the life of the process: Node crashes when Dawn's object is collected while something still uses it. */

@@ -5,3 +5,4 @@
 export { openGpu, type OpenGpuOptions } from './gpu.ts';
 export { fileBlob } from './files.ts';
 export { decodeImage } from './images.ts';
+export type { RawImage } from '../vision/image-source.ts';

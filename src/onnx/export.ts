@@ -11,9 +11,9 @@ import { onnxModel } from './nodes.ts';
 /** For `exportOnnx`. */
 export interface OnnxExportOptions {
   /** Kept in the file for whoever reads it, such as `labels`; runtimes ignore it. */
-  readonly metadata?: Readonly<Record<string, string>>;
+  readonly metadata?: Readonly<Record<string, string>> | undefined;
   /** Called after each tensor is written. */
-  readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
+  readonly onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
 }
 
 /**

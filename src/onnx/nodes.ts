@@ -6,7 +6,7 @@
  */
 import { CompConvError } from '../errors.ts';
 import type { ChannelSliceAttrs } from '../ops/channel-slice.ts';
-import type { Window } from '../ops/window.ts';
+import type { SlidingWindow } from '../ops/window.ts';
 import { sameImageShape, type ImageShape } from '../tensor/image-shape.ts';
 import type { FoldedAttrs, FoldedNetwork, FoldedNode } from './fold-batch-norms.ts';
 import type { OnnxModel } from './model.ts';
@@ -147,7 +147,7 @@ function parameters(list: NodeList, { weight, bias }: FoldedNode): string[] {
   return [weight, bias].filter((tensor) => tensor !== undefined).map((tensor) => list.constant(tensor));
 }
 
-function slidingWindow({ kernelSize: k, stride, padding }: Window) {
+function slidingWindow({ kernelSize: k, stride, padding }: SlidingWindow) {
   return { kernel_shape: [k, k], strides: [stride, stride], pads: [padding, padding, padding, padding] };
 }
 

@@ -3,6 +3,7 @@ import { CompConvError } from '../errors.ts';
 import { formatImageShape, sameImageShape } from '../tensor/image-shape.ts';
 import type { OpDefinition } from './definition.ts';
 
+/** The sum of two values of one shape. */
 export interface AddAttrs {
   readonly op: 'add';
 }

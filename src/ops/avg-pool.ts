@@ -5,6 +5,7 @@
 import { CompConvError } from '../errors.ts';
 import type { OpDefinition } from './definition.ts';
 
+/** Mean over as many windows as the output has pixels, as `torch.nn.AdaptiveAvgPool2d`. */
 export interface AvgPoolAttrs {
   readonly op: 'avg-pool';
   readonly outputHeight: number;

@@ -1,6 +1,7 @@
 /** BatchNorm in inference: `(x - running_mean) / sqrt(running_var + epsilon) * weight + bias`, per channel. */
 import type { OpDefinition } from './definition.ts';
 
+/** BatchNorm as at inference, per channel. */
 export interface BatchNormAttrs {
   readonly op: 'batch-norm';
   readonly epsilon: number;

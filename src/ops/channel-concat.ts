@@ -3,6 +3,7 @@ import { CompConvError } from '../errors.ts';
 import { formatImageShape } from '../tensor/image-shape.ts';
 import type { OpDefinition } from './definition.ts';
 
+/** All inputs, one behind the other along the channels. */
 export interface ChannelConcatAttrs {
   readonly op: 'channel-concat';
 }

@@ -2,6 +2,7 @@
 import { CompConvError } from '../errors.ts';
 import type { OpDefinition } from './definition.ts';
 
+/** ShuffleNet's channel shuffle. */
 export interface ChannelShuffleAttrs {
   readonly op: 'channel-shuffle';
   readonly groups: number;

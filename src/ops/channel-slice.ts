@@ -5,6 +5,7 @@
 import { CompConvError } from '../errors.ts';
 import type { OpDefinition } from './definition.ts';
 
+/** Channels `begin` to `begin + channels` of every `stride`th row and column. */
 export interface ChannelSliceAttrs {
   readonly op: 'channel-slice';
   readonly begin: number;

@@ -3,14 +3,15 @@
  * `modules/comp-conv.ts` expands it into ops that have one.
  */
 import { CompConvError } from '../errors.ts';
-import { checkWindow, slideWindow, type Window } from './window.ts';
+import { checkWindow, slideWindow, type SlidingWindow } from './window.ts';
 import { checkDepth, compConvChannels, type Depth } from './comp-conv-channels.ts';
 import type { OpDefinition, Param } from './definition.ts';
 
 /** What follows each convolution inside the module: nothing, or BatchNorm and ReLU. */
 export type Inner = 'linear' | 'bn-relu';
 
-export interface CompConvAttrs extends Window {
+/** A CompConv module in place of a convolution. */
+export interface CompConvAttrs extends SlidingWindow {
   readonly op: 'comp-conv';
   readonly outChannels: number;
   readonly depth: Exclude<Depth, 0>;

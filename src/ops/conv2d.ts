@@ -1,9 +1,10 @@
 /** Plain two-dimensional convolution with a square kernel, as `torch.nn.Conv2d` without dilation. */
 import { CompConvError } from '../errors.ts';
-import { checkWindow, slideWindow, type Window } from './window.ts';
+import { checkWindow, slideWindow, type SlidingWindow } from './window.ts';
 import type { OpDefinition } from './definition.ts';
 
-export interface Conv2dAttrs extends Window {
+/** A convolution with a square kernel, as `torch.nn.Conv2d` without dilation. */
+export interface Conv2dAttrs extends SlidingWindow {
   readonly op: 'conv2d';
   readonly outChannels: number;
   readonly groups: number;

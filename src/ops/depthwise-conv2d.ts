@@ -3,10 +3,11 @@
  * reads only the channels that survive the dropping of the tailing ones; the others are never computed.
  */
 import { CompConvError } from '../errors.ts';
-import { checkWindow, slideWindow, type Window } from './window.ts';
+import { checkWindow, slideWindow, type SlidingWindow } from './window.ts';
 import type { OpDefinition } from './definition.ts';
 
-export interface DepthwiseConv2dAttrs extends Window {
+/** One square filter per channel, for the first `channels` channels of the input. */
+export interface DepthwiseConv2dAttrs extends SlidingWindow {
   readonly op: 'depthwise-conv2d';
   readonly channels: number;
   readonly bias: boolean;

@@ -2,6 +2,7 @@
 import { checkImageShape, type ImageShape } from '../tensor/image-shape.ts';
 import type { OpDefinition } from './definition.ts';
 
+/** The graph's one input. */
 export interface InputAttrs {
   readonly op: 'input';
   readonly shape: ImageShape;

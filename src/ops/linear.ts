@@ -5,6 +5,7 @@
 import { CompConvError } from '../errors.ts';
 import type { OpDefinition } from './definition.ts';
 
+/** A matrix over all elements, in the order C, H, W. */
 export interface LinearAttrs {
   readonly op: 'linear';
   readonly outFeatures: number;

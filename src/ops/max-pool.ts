@@ -1,9 +1,10 @@
 /** Max pooling; the padding never wins. */
 import { CompConvError } from '../errors.ts';
-import { checkWindow, slideWindow, type Window } from './window.ts';
+import { checkWindow, slideWindow, type SlidingWindow } from './window.ts';
 import type { OpDefinition } from './definition.ts';
 
-export interface MaxPoolAttrs extends Window {
+/** Maximum over windows; the padding never wins. */
+export interface MaxPoolAttrs extends SlidingWindow {
   readonly op: 'max-pool';
 }
 

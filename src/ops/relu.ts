@@ -1,6 +1,7 @@
 /** `max(x, 0)`. */
 import type { OpDefinition } from './definition.ts';
 
+/** The larger one of 0 and each element. */
 export interface ReluAttrs {
   readonly op: 'relu';
 }

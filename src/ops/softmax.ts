@@ -1,6 +1,7 @@
 /** `exp(x - max) / sum` over the channels of each pixel. */
 import type { OpDefinition } from './definition.ts';
 
+/** Softmax over the channels of each pixel. */
 export interface SoftmaxAttrs {
   readonly op: 'softmax';
 }

@@ -2,14 +2,15 @@
 import { CompConvError } from '../errors.ts';
 import { formatImageShape, type ImageShape } from '../tensor/image-shape.ts';
 
-export interface Window {
+/** A sliding window: side, step, and zeros around the image, in pixels. */
+export interface SlidingWindow {
   readonly kernelSize: number;
   readonly stride: number;
   readonly padding: number;
 }
 
 /** `[N, H, W, C]` to `[N, H', W', channels]`. @throws invalid-graph if the window does not fit even once. */
-export function slideWindow(x: ImageShape, { kernelSize, stride, padding }: Window, channels: number, where: string): ImageShape {
+export function slideWindow(x: ImageShape, { kernelSize, stride, padding }: SlidingWindow, channels: number, where: string): ImageShape {
   const size = (length: number) => Math.floor((length + 2 * padding - kernelSize) / stride) + 1;
   const output = { n: x.n, h: size(x.h), w: size(x.w), c: channels };
   if (output.h < 1 || output.w < 1) {
@@ -23,7 +24,7 @@ export function slideWindow(x: ImageShape, { kernelSize, stride, padding }: Wind
 }
 
 /** Checks kernel size, stride and padding. @throws invalid-graph */
-export function checkWindow({ kernelSize, stride, padding }: Window, where: string): void {
+export function checkWindow({ kernelSize, stride, padding }: SlidingWindow, where: string): void {
   const valid =
     Number.isInteger(kernelSize) && kernelSize >= 1 && Number.isInteger(stride) && stride >= 1 && Number.isInteger(padding) && padding >= 0;
   if (!valid) {

@@ -2,13 +2,7 @@
 import { CompConvError } from '../errors.ts';
 import { formatShape, type Tensor } from '../tensor/tensor.ts';
 import type { TappedResult } from './gpu-network.ts';
-import { isGpuTensor, isTensor, type SessionInput } from './session-input.ts';
-
-/** How many images an input is; nothing is checked here. */
-export function batchSize(input: SessionInput): number {
-  if (isTensor(input) || isGpuTensor(input)) return input.shape[0];
-  return Array.isArray(input) ? input.length : 1;
-}
+import { batchSize, isGpuTensor, isTensor, type SessionInput } from './session-input.ts';
 
 /** Tells inputs apart whose images take different memory; those of images have the graph's size, whatever they are. */
 export function imageSize(input: SessionInput): string {

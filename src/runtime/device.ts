@@ -12,17 +12,27 @@ export interface DeviceOptions {
    * A device of the caller's, or a function that gives one and is asked again when it was lost. It is used as it is and never
    * destroyed.
    */
-  readonly device?: GPUDevice | (() => GPUDevice | Promise<GPUDevice>);
+  readonly device?: GPUDevice | (() => GPUDevice | Promise<GPUDevice>) | undefined;
   /** An adapter of the caller's; a device of our own is requested from it. */
-  readonly adapter?: GPUAdapter;
+  readonly adapter?: GPUAdapter | undefined;
   /** Where to ask for an adapter. Default `navigator.gpu`. */
-  readonly gpu?: GPU;
+  readonly gpu?: GPU | undefined;
   /** Default `high-performance`. */
-  readonly powerPreference?: GPUPowerPreference;
+  readonly powerPreference?: GPUPowerPreference | undefined;
 }
 
-/** Limits that decide what fits, as WebGPU names them. */
-const REPORTED_LIMITS = [
+/** The limits that decide what fits, as WebGPU names them. */
+export interface DeviceLimits {
+  readonly maxBufferSize: number;
+  readonly maxStorageBufferBindingSize: number;
+  readonly maxStorageBuffersPerShaderStage: number;
+  readonly maxComputeWorkgroupStorageSize: number;
+  readonly maxComputeInvocationsPerWorkgroup: number;
+  readonly maxComputeWorkgroupsPerDimension: number;
+  readonly maxTextureDimension2D: number;
+}
+
+const REPORTED_LIMITS: readonly (keyof DeviceLimits)[] = [
   'maxBufferSize',
   'maxStorageBufferBindingSize',
   'maxStorageBuffersPerShaderStage',
@@ -30,9 +40,7 @@ const REPORTED_LIMITS = [
   'maxComputeInvocationsPerWorkgroup',
   'maxComputeWorkgroupsPerDimension',
   'maxTextureDimension2D',
-] as const;
-/** The limits that decide what fits, as WebGPU names them. */
-export type DeviceLimits = Readonly<Record<(typeof REPORTED_LIMITS)[number], number>>;
+];
 
 /** The adapter behind a session, for people and reports. */
 export interface AdapterDescription {
@@ -102,7 +110,7 @@ async function requestAdapter({ gpu, powerPreference = 'high-performance' }: Dev
     throw new CompConvError(
       'webgpu-unavailable',
       'WebGPU is not available here: use a browser that has it (Chrome or Edge 113, Safari 26, Firefox 141 or newer) over ' +
-        'https or localhost; in Node pass `gpu` from the `webgpu` package',
+        'https or localhost; in Node pass `gpu: await openGpu()`, of compconv-webgpu/node',
     );
   }
   const adapter = await source.requestAdapter({ powerPreference });
@@ -119,7 +127,7 @@ async function requestAdapter({ gpu, powerPreference = 'high-performance' }: Dev
 function wrapDevice(device: GPUDevice, owned: boolean, info: Partial<GPUAdapterInfo> = device.adapterInfo ?? {}): EngineDevice {
   const loss = watchLoss(device);
   const isSoftware = isSoftwareAdapter(info);
-  const limits = Object.fromEntries(REPORTED_LIMITS.map((name) => [name, device.limits[name]])) as DeviceLimits;
+  const limits = Object.fromEntries(REPORTED_LIMITS.map((name) => [name, device.limits[name]])) as unknown as DeviceLimits;
   return {
     device,
     adapter: {

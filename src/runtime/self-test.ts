@@ -35,8 +35,8 @@ export interface SelfTestProgress {
 
 /** For `Session.selfTest`. */
 export interface SelfTestOptions {
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: SelfTestProgress) => void;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: SelfTestProgress) => void) | undefined;
 }
 
 /** What was found out about one variant. */

@@ -24,6 +24,18 @@ function hasShape(input: SessionInput): input is Tensor | GpuTensorInput {
   return typeof input === 'object' && input !== null && 'shape' in input;
 }
 
+/** How many images an input is; nothing is checked here. */
+export function batchSize(input: SessionInput): number {
+  if (isTensor(input) || isGpuTensor(input)) return input.shape[0];
+  return Array.isArray(input) ? input.length : 1;
+}
+
+/** @throws invalid-argument for a batch, whose logits are no distribution over classes as a whole */
+export function checkOneImage(input: SessionInput): void {
+  const images = batchSize(input);
+  if (images > 1) throw new CompConvError('invalid-argument', `classify: takes one image, got ${images}; for a batch call \`run\`, which gives logits [${images}, classes]`);
+}
+
 /** @throws invalid-argument if there are none, or something is no image */
 export function imagesOf(input: Exclude<SessionInput, Tensor>): readonly ImageSource[] {
   const images: readonly unknown[] = Array.isArray(input) ? input : [input];

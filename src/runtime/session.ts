@@ -7,7 +7,7 @@
  * The plan depends on the input's shape. One is made for the model's own shape at creation, others when such an input
  * comes; they share the weights and the compiled pipelines.
  */
-import { CompConvError, throwIfAborted, type ErrorCode } from '../errors.ts';
+import { CompConvError, show, throwIfAborted, type ErrorCode } from '../errors.ts';
 import { networkCost, type NetworkCost } from '../graph/cost.ts';
 import { graphParams, shapeOf, type Graph } from '../graph/graph.ts';
 import type { Model } from '../models/read-model.ts';
@@ -20,12 +20,12 @@ import type { Tensor } from '../tensor/tensor.ts';
 import type { ImageSource } from '../vision/image-source.ts';
 import { topK, type Classification } from '../vision/top-k.ts';
 import { seededWeights } from '../weights/seeded.ts';
-import { batchSize, checkFinite, imageSize, joinResults, splitBatch } from './batches.ts';
+import { checkFinite, imageSize, joinResults, splitBatch } from './batches.ts';
 import type { AdapterDescription, DeviceOptions } from './device.ts';
 import { DeviceSource } from './device-source.ts';
 import { GpuNetwork, type Network, type NetworkRunOptions, type PrepareOptions, type RunResult, type TappedResult } from './gpu-network.ts';
 import type { GpuTensor } from './gpu-tensor.ts';
-import { isGpuTensor, type SessionInput } from './session-input.ts';
+import { batchSize, checkOneImage, isGpuTensor, type SessionInput } from './session-input.ts';
 import type { SelfTestOptions, SelfTestReport } from './self-test.ts';
 import type { TuningProgress, TuningReport } from './tuner.ts';
 import { choicesOf, isKnown, lookUp, tuningKey, type TunedSignature, type TuningCache } from './tuning-cache.ts';
@@ -40,42 +40,43 @@ export interface SessionProgress {
 /** `schedule` says how the network becomes dispatches: `optimized`, the default, or `reference`, which fuses epilogues only. */
 export interface SessionOptions extends DeviceOptions, Pick<ScheduleOptions, 'schedule' | 'withoutPasses' | 'forcedPasses'> {
   /** How activations and weights are stored; sums are float32. `f16` takes an adapter with `shader-f16`, else it is `f32` again. Default `f32`. */
-  readonly dtype?: Dtype;
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: SessionProgress) => void;
+  readonly dtype?: Dtype | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: SessionProgress) => void) | undefined;
   /** Where to look for what `tune()` found, and where it keeps it. Without, a session begins untuned, which is good already. */
-  readonly tuning?: TuningCache;
+  readonly tuning?: TuningCache | undefined;
   /** A device that no other session shares; by default those that ask for the same thing do. Default false. */
-  readonly ownDevice?: boolean;
+  readonly ownDevice?: boolean | undefined;
   /** Called when the device was lost; the next run gets another one, if there is one. */
-  readonly onDeviceLost?: (error: CompConvError) => void;
+  readonly onDeviceLost?: ((error: CompConvError) => void) | undefined;
 }
 
 /** For `Session.tune`. */
 export interface TuneOptions {
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: TuningProgress) => void;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: TuningProgress) => void) | undefined;
   /**
    * Where results are kept; `null` is nowhere but in the session. Default the session's `tuning`, else IndexedDB where there
    * is one.
    */
-  readonly cache?: TuningCache | null;
+  readonly cache?: TuningCache | null | undefined;
   /** Measures what is known already, too: the machine was busy then, for example. Default false. */
-  readonly fresh?: boolean;
+  readonly fresh?: boolean | undefined;
 }
 
 /** For `run` and what is like it. */
 export interface RunOptions {
   /** Mirrors images left to right; tensors are taken as they are. Default false. */
-  readonly flip?: boolean;
+  readonly flip?: boolean | undefined;
   /** Aborted, the run rejects at once; what is on the GPU already comes to its end there. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Gives outputs with NaN or infinity in them, too, which otherwise are an error. Default false. */
-  readonly allowNonFinite?: boolean;
+  readonly allowNonFinite?: boolean | undefined;
 }
 
 /** Bytes on the GPU. */
 export interface SessionMemory {
+  /** As packed for the kernels in use; what other input sizes have other kernels for is held besides, and is in it. */
   readonly weightBytes: number;
   /** Of the kind of input that ran last: its batch and image size. */
   readonly activationBytes: number;
@@ -209,6 +210,9 @@ export class Session {
    * @throws invalid-argument for a name that there is not, with those that are close; what `run` does
    */
   async features(input: SessionInput, layers: readonly string[], options: RunOptions = {}): Promise<Record<string, Tensor>> {
+    if (!Array.isArray(layers) || layers.length === 0) {
+      throw new CompConvError('invalid-argument', `features: give a list of names, such as ["layer3"], got ${show(layers)}`);
+    }
     return { ...(await this.#run(input, options, false, layers)).taps };
   }
 
@@ -229,8 +233,12 @@ export class Session {
     }
   }
 
-  /** The `topK` most likely classes of one image, best first; scores are probabilities. Default 5. */
-  async classify(image: ImageSource, { topK: k = 5, ...options }: RunOptions & { topK?: number } = {}): Promise<Classification[]> {
+  /**
+   * The `topK` most likely classes of one image, best first; scores are probabilities. Default 5.
+   * @throws invalid-argument for a batch, too, which is for `run`; what `run` does
+   */
+  async classify(image: ImageSource, { topK: k = 5, ...options }: RunOptions & { topK?: number | undefined } = {}): Promise<Classification[]> {
+    checkOneImage(image);
     const logits = await this.run(image, options);
     return topK(logits.data, this.model.labels, k);
   }

@@ -8,7 +8,7 @@ import type { Constant } from '../kernels/constants.ts';
 import { valuesOf, type Choice, type Dispatch, type KernelCall } from '../kernels/kernel.ts';
 import type { Memory, PlannedValue } from './memory.ts';
 
-/** Ways to schedule a graph; `schedule.ts` says what each does. */
+/** Ways to schedule a graph: `reference`, every CompConv as its recursive parts with nothing fused but epilogues; `optimized`, all that buys time. */
 export const schedules = ['reference', 'optimized'] as const;
 /** Name of a schedule. */
 export type ScheduleName = (typeof schedules)[number];

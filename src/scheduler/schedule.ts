@@ -39,8 +39,19 @@ export const DEFAULT_LIMITS: ScheduleLimits = {
   maxComputeInvocationsPerWorkgroup: 256,
 };
 
+/** Name of an optimization. */
+export type PassName =
+  | 'free-shuffle'
+  | 'scale-tails'
+  | 'zero-copy-concat'
+  | 'merge-grows'
+  | 'collapse-modules'
+  | 'free-slices'
+  | 'fuse-tails'
+  | 'fuse-modules';
+
 /** What the schedule `optimized` does beyond `reference`, in order. Each can be left out by name. */
-const optimizations = {
+const optimizations: Readonly<Record<PassName, (program: Program, decision: Decision) => Program>> = {
   'free-shuffle': freeShuffle,
   'scale-tails': scaleTails,
   'zero-copy-concat': zeroCopyConcat,
@@ -49,34 +60,32 @@ const optimizations = {
   'free-slices': freeSlices,
   'fuse-tails': fuseTails,
   'fuse-modules': fuseModules,
-} satisfies Record<string, (program: Program, decision: Decision) => Program>;
+};
 
-/** Name of an optimization. */
-export type PassName = keyof typeof optimizations;
 /** The optimizations of the schedule `optimized`, in order. */
 export const passNames = Object.keys(optimizations) as readonly PassName[];
 
 /** How a graph becomes a plan. */
 export interface ScheduleOptions {
   /** Default `optimized`. */
-  readonly schedule?: ScheduleName;
+  readonly schedule?: ScheduleName | undefined;
   /** How activations and weights are stored; sums are float32. Default `f32`. */
-  readonly dtype?: Dtype;
+  readonly dtype?: Dtype | undefined;
   /** Passes to leave out. */
-  readonly withoutPasses?: readonly PassName[];
+  readonly withoutPasses?: readonly PassName[] | undefined;
   /** Passes to carry out wherever they can be, also where they are not expected to pay. */
-  readonly forcedPasses?: readonly PassName[];
+  readonly forcedPasses?: readonly PassName[] | undefined;
   /** Kernels and forms to take instead of the predicted ones, by signature: what tuning measured. */
-  readonly choices?: ReadonlyMap<string, string>;
+  readonly choices?: ReadonlyMap<string, string> | undefined;
   /**
-   * Taps: values that must be in memory at the end besides the output, complete, by the names of nodes or of what they are parts of:
-   * see `resolveTap`. Nothing is fused with a tapped value's readers. `Plan.kept` says which values they are.
+   * Taps: values that must be in memory at the end besides the output, complete, by the names of nodes, or of
+   * modules, which stand for their last node. Nothing is fused with a tapped value's readers. `Plan.kept` says which values they are.
    */
-  readonly keep?: readonly string[];
-  /** Pipelines (see `pipelineKey`) to do without wherever the plan can: what a self-test found to be wrong. */
-  readonly excluded?: ReadonlySet<string>;
+  readonly keep?: readonly string[] | undefined;
+  /** Pipelines to do without wherever the plan can: `excluded` of a self-test's report. */
+  readonly excluded?: ReadonlySet<string> | undefined;
   /** Called with the program before the first pass, named `fuse-epilogues`, and after each one. */
-  readonly onPass?: (name: string, program: Program) => void;
+  readonly onPass?: ((name: string, program: Program) => void) | undefined;
 }
 
 /** Makes the plan of a graph for an adapter's limits. @throws limit-exceeded naming what does not fit; invalid-graph, invalid-argument. */

@@ -23,6 +23,9 @@ export function tensor(shape: readonly number[], data: Float32Array): Tensor {
   if (!shape.every((size) => Number.isInteger(size) && size >= 0)) {
     throw new CompConvError('invalid-argument', `tensor: sizes must be non-negative integers, got ${formatShape(shape)}`);
   }
+  // By its name: that of another window is one, too.
+  const kind = Object.prototype.toString.call(data);
+  if (kind !== '[object Float32Array]') throw new CompConvError('invalid-argument', `tensor: data must be a Float32Array, got ${kind}`);
   if (elementCount(shape) !== data.length) {
     throw new CompConvError(
       'invalid-argument',

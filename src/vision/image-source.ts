@@ -21,7 +21,10 @@ export interface RawImage {
   readonly data: Uint8Array | Uint8ClampedArray;
 }
 
-/** `ImageData` is a `RawImage` by its structure. A `GPUTexture` is the caller's, of the session's device; see `borrowTexture`. */
+/**
+ * `ImageData` is a `RawImage` by its structure. A `GPUTexture` is the caller's, of the session's device, and never destroyed; it holds sRGB
+ * levels as a canvas gives them, 0..1 for 0..255, in its first three channels.
+ */
 export type ImageSource =
   | ImageBitmap
   | ImageData

@@ -4,7 +4,7 @@
  */
 import type { ByteSource, OpenedBytes } from '../bytes/byte-source.ts';
 import { CompConvError, show, throwIfAborted, withMemory } from '../errors.ts';
-import { decodeTensor, describeEntries, malformed, parseHeader, readHeaderLength, type Header, type SafetensorsFile } from './safetensors.ts';
+import { decodeTensor, describeEntries, malformed, naming, parseHeader, readHeaderLength, type Header, type SafetensorsFile } from './safetensors.ts';
 import type { Weights, WeightSource } from './weights.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
@@ -88,10 +88,12 @@ class Reading {
     const opened = await source.open(signal);
     const bytes = new ByteReader(opened, source.name);
     try {
-      const headerLength = readHeaderLength(await bytes.takeUpTo(8), opened.byteLength);
+      const beginning = await bytes.takeUpTo(8);
+      const headerLength = naming(source.name, () => readHeaderLength(beginning, opened.byteLength));
       const headerBytes = await bytes.take(headerLength);
       const known = opened.byteLength === undefined ? undefined : opened.byteLength - 8 - headerLength;
-      const reading = new Reading(bytes, headerBytes, parseHeader(headerBytes, known), opened.isCopy);
+      const header = naming(source.name, () => parseHeader(headerBytes, known));
+      const reading = new Reading(bytes, headerBytes, header, opened.isCopy);
       if (onProgress) bytes.report((done) => onProgress(done, reading.byteLength));
       return reading;
     } catch (error) {

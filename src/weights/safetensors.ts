@@ -55,8 +55,8 @@ export interface Entry {
 
 /**
  * Checks a whole file's header; tensors are decoded later, by `get`, and listed in the order of their bytes. The bytes
- * must not change while the result is in use. Takes time linear in the header, n log n in its tensors.
- * @see https://github.com/huggingface/safetensors#format
+ * must not change while the result is in use. Takes time linear in the header, n log n in its tensors. The format is described at
+ * https://github.com/huggingface/safetensors#format
  * @throws invalid-file for anything but a well-formed file.
  */
 export function parseSafetensors(file: Uint8Array): SafetensorsFile {
@@ -184,13 +184,35 @@ export function readHeaderLength(bytes: Uint8Array, fileLength?: number): number
   }
   const length = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);
   if (length > BigInt(MAX_HEADER_BYTES)) {
-    malformed(`the header claims ${length} bytes, above the format's 100 MB; is this a .safetensors file?`);
+    malformed(`the header claims ${length} bytes, above the format's 100 MB; ${lookOf(bytes)}`);
   }
   if (length === 0n) malformed('the header claims 0 bytes; is this a .safetensors file?');
   if (fileLength !== undefined && length > BigInt(fileLength - 8)) {
     malformed(`the header claims ${length} bytes, but only ${Math.max(0, fileLength - 8)} follow; is the file complete?`);
   }
   return Number(length);
+}
+
+/** What is often in a model's place, by how it begins. */
+const LOOKALIKES: readonly (readonly [RegExp, string])[] = [
+  [/^\s*</, 'it begins like an HTML page: does the server answer every address with its start page?'],
+  [/^(\x89PNG|\xff\xd8|GIF8|RIFF)/, 'it begins like an image'],
+  [/^PK/, 'it begins like a ZIP archive, as .pt files of PyTorch do'],
+];
+
+function lookOf(bytes: Uint8Array): string {
+  const beginning = String.fromCharCode(...bytes.subarray(0, 8));
+  return LOOKALIKES.find(([look]) => look.test(beginning))?.[1] ?? 'is this a .safetensors file?';
+}
+
+/** Does what reads a file, and puts the file's name before what is wrong with its content. */
+export function naming<T>(name: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof CompConvError) || error.code !== 'invalid-file') throw error;
+    throw new CompConvError('invalid-file', `${name}: ${error.message}`, { cause: error.cause });
+  }
 }
 
 function parseJson(bytes: Uint8Array): Readonly<Record<string, unknown>> {

@@ -14,14 +14,14 @@ const GOLDEN = 0x9e3779b9;
 /**
  * Weights for `shapes`, made on demand; `get` makes a fresh array each time. Uniform, by the last part of the name:
  *
- *     running_var         [0.5, 1.5)
- *     running_mean, bias  [-0.1, 0.1)
- *     weight, 1-D         [0.5, 1)        the scale of a BatchNorm
- *     weight, 2-D and up  [-b, b)         b = sqrt(6 / fanIn), fanIn = product of all sizes but the first
+ * - `running_var`: 0.5 to 1.5
+ * - `running_mean` and `bias`: -0.1 to 0.1
+ * - `weight` of one dimension, the scale of a BatchNorm: 0.5 to 1
+ * - any other `weight`: -b to b, where b = sqrt(6 / fanIn), and fanIn is the product of all sizes but the first
  *
  * @param shapes names and shapes as of a `state_dict`
  * @param seed an integer in [0, 2^32)
- * @throws invalid-argument for a bad seed, or a name or rank that the table does not know.
+ * @throws invalid-argument for a bad seed, or a name or rank that none of these is.
  */
 export function seededWeights(shapes: ReadonlyMap<string, readonly number[]>, seed: number): Weights {
   checkSeed(seed);

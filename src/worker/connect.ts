@@ -7,11 +7,11 @@ import type { NetworkCost } from '../graph/cost.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { AdapterDescription } from '../runtime/device.ts';
 import type { RunResult } from '../runtime/gpu-network.ts';
-import type { FallbackOptions } from '../load/load-model.ts';
+import type { FallbackOptions, LoadedModel } from '../load/load-model.ts';
 import type { ModelSource } from '../models/read-model.ts';
-import type { RunOptions, SessionMemory, TuneOptions } from '../runtime/session.ts';
+import type { RunOptions, Session, SessionMemory, TuneOptions } from '../runtime/session.ts';
 import type { SelfTestOptions, SelfTestReport } from '../runtime/self-test.ts';
-import type { SessionInput } from '../runtime/session-input.ts';
+import { checkOneImage, type SessionInput } from '../runtime/session-input.ts';
 import type { TuningReport } from '../runtime/tuner.ts';
 import type { Dtype } from '../tensor/dtype.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -25,14 +25,15 @@ import { closeCopies, crossingInput, crossingSource, transfersOf } from './trans
 const STAY_THERE = ['device', 'adapter', 'gpu', 'fetch', 'tuning'] as const;
 
 /** Options of `loadModel` that cross to a worker; give the others to `serve`. */
-export interface RemoteLoadOptions extends Omit<FallbackOptions, (typeof STAY_THERE)[number] | 'cache'> {
+export interface RemoteLoadOptions extends Omit<FallbackOptions, 'device' | 'adapter' | 'gpu' | 'fetch' | 'tuning' | 'cache'> {
   /** `true` for the cache of `openModelCache()`; one of your own is `serve`'s to have. */
-  readonly cache?: boolean;
+  readonly cache?: boolean | undefined;
 }
 
+/** For `connect`. */
 export interface ConnectOptions {
   /** How long the worker's script may take to load and to call `serve()`. Default 30 seconds. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
 }
 
 /** The engine in a worker. */
@@ -94,7 +95,7 @@ export class RemoteSession {
   }
 
   /** See `Session`; as of the last answer. What is about a GPU is undefined where the fallback runs. */
-  get backend(): SessionState['backend'] {
+  get backend(): LoadedModel['backend'] {
     return this.#state.backend;
   }
   /** Why it is not WebGPU that computes, where it is not. */
@@ -113,7 +114,7 @@ export class RemoteSession {
   get memory(): SessionMemory {
     return this.#state.memory;
   }
-  get tuned(): SessionState['tuned'] {
+  get tuned(): Session['tuned'] | undefined {
     return this.#state.tuned;
   }
 
@@ -128,7 +129,9 @@ export class RemoteSession {
   }
 
   /** See `Session.classify`. */
-  classify(image: ImageSource, options: RunOptions & { topK?: number } = {}): Promise<Classification[]> {
+  async classify(image: ImageSource, options: RunOptions & { topK?: number | undefined } = {}): Promise<Classification[]> {
+    // Here, before the images are gone.
+    checkOneImage(image);
     return this.#feed('classify', image, options);
   }
 

@@ -36,7 +36,8 @@ function servePort({ [PORT]: port, lifeline }: Introduction, shared: ServeOption
 
   const load = async (call: number, source: unknown, options: object, hooks: Hooks) => {
     const onDeviceLost = (error: CompConvError) => send({ lost: call, error: packError(error) });
-    const session = await loadModel(source as never, { ...shared, ...options, ...hooks, onDeviceLost });
+    const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+    const session = await loadModel(source as never, { ...shared, ...given, ...hooks, onDeviceLost });
     // Cancelled at the last moment: nobody would dispose of it.
     if (hooks.signal.aborted) return session.dispose();
     sessions.set(call, session);

@@ -1,4 +1,5 @@
 /** What of a message moves to the other side instead of being copied, and what becomes of that which can do neither. */
+import { resolveAddress } from '../bytes/address.ts';
 import { CompConvError } from '../errors.ts';
 import type { ModelSource } from '../models/read-model.ts';
 import { imagesOf, isGpuTensor, isTensor, type SessionInput } from '../runtime/session-input.ts';
@@ -41,11 +42,7 @@ export function isFrame(value: unknown): value is ImageBitmap | VideoFrame {
 export function crossingSource(source: ModelSource): ModelSource {
   if (source instanceof Uint8Array) return ownMemory(source);
   if (typeof source !== 'string' && !(source instanceof URL)) return source;
-  try {
-    return new URL(source, globalThis.document?.baseURI ?? globalThis.location?.href).href;
-  } catch (cause) {
-    throw new CompConvError('invalid-argument', `${String(source)}: this is no address`, { cause });
-  }
+  return resolveAddress(source);
 }
 
 /**
@@ -55,7 +52,10 @@ export function crossingSource(source: ModelSource): ModelSource {
  */
 export async function crossingInput(input: SessionInput): Promise<SessionInput> {
   if (isGpuTensor(input)) throw boundToDevice('the GPU buffer');
-  if (isTensor(input)) return tensor(input.shape, ownMemory(input.data));
+  if (isTensor(input)) {
+    const { shape, data } = tensor(input.shape, input.data);
+    return { shape, data: ownMemory(data) };
+  }
   const images = await Promise.all(imagesOf(input).map(crossingImage));
   return Array.isArray(input) ? images : images[0];
 }

@@ -1,4 +1,5 @@
 /** The example for Node, installed from the packed package. */
+import { readFile, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { findChromiumPackage } from '../../cli/chromium-package.ts';
@@ -20,9 +21,11 @@ async function driverEnvironment(): Promise<Record<string, string>> {
   return { ...driver?.env, ...(libraries && { LD_LIBRARY_PATH: libraries }) };
 }
 
-async function run(...images: string[]): Promise<Outcome> {
-  return runNode(['main.mjs', ...images], undefined, { cwd: folder, env: { ...process.env, ...(await driverEnvironment()) } });
+async function runIn(cwd: string, ...args: string[]): Promise<Outcome> {
+  return runNode(args, undefined, { cwd, env: { ...process.env, ...(await driverEnvironment()) } });
 }
+
+const run = (...images: string[]) => runIn(folder, 'main.mjs', ...images);
 
 test('node: classifies files, tells its progress, and ends', async () => {
   const images = ['test-0000.png', 'test-0002.png'].map((name) => join('../../public/images/fashion-mnist', name));
@@ -36,4 +39,14 @@ test('node: classifies files, tells its progress, and ends', async () => {
 test('node: a file that is none is named', async () => {
   const { status, stderr } = await run('nowhere.png');
   expect([status, stderr]).toEqual([1, expect.stringContaining('nowhere.png: cannot be read: there is no such file or folder')]);
+});
+
+test('the README’s example for Node, as it stands', async () => {
+  const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
+  const [, example] = /run by test\/examples\/node\.gpu\.test\.ts[^]*?```ts\n([^]*?)```/.exec(readme)!;
+  const script = join(folder, 'readme.mjs');
+  await writeFile(script, example);
+  const { status, stdout, stderr } = await runIn(join(folder, '../..'), script);
+  expect(status, stderr).toBe(0);
+  expect(stdout).toMatch(/^Ankle boot \d\.\d{3}\n.*\n.*\n$/);
 });

@@ -132,10 +132,11 @@ test('WebAssembly where there is no WebGPU, or only a software adapter', async (
     const [{ label }] = await session.classify(image, { topK: 1 });
     const batch = await session.run({ shape: [2, 1, 28, 28], data: new Float32Array(1568).fill(0.5) });
     const { backend, reason } = session;
+    const several = await outcome(session.classify([image, image]));
     session.dispose();
-    return { backend, reason, logits: [...data], label, batch: batch.shape, ended: await outcome(session.run(input())) };`;
+    return { backend, reason, logits: [...data], label, batch: batch.shape, several, ended: await outcome(session.run(input())) };`;
   const without = await evaluate(code, `Object.defineProperty(Navigator.prototype, 'gpu', { get: () => undefined })`);
-  expect(without).toMatchObject({ backend: 'wasm', reason: expect.stringContaining('WebGPU is not available here') as string, label: 'Ankle boot', batch: [2, 10], ended: { code: 'disposed' } });
+  expect(without).toMatchObject({ backend: 'wasm', reason: expect.stringContaining('WebGPU is not available here') as string, label: 'Ankle boot', batch: [2, 10], several: { code: 'invalid-argument' }, ended: { code: 'disposed' } });
   const refusal = await evaluate(`return outcome(loadModel('${MODEL}'));`, `Object.defineProperty(Navigator.prototype, 'gpu', { get: () => undefined })`);
   expect(refusal).toMatchObject({ code: 'webgpu-unavailable' });
   const onGpu = await evaluate(`const session = await loadModel('${MODEL}'); const { data } = await session.run(input()); session.dispose(); return [...data];`);

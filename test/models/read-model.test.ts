@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { readAll, urlSource } from '../../src/bytes/byte-source.ts';
+import { loadModel } from '../../src/load/load-model.ts';
 import { readModel, seededModel } from '../../src/models/read-model.ts';
 import { openSafetensors } from '../../src/weights/safetensors-source.ts';
 import { writeSafetensors } from '../../src/weights/safetensors.ts';
@@ -70,6 +71,37 @@ describe('failures', () => {
     const source = urlSource('http://localhost/model', { fetch: async () => new Response(file, { headers: { 'content-length': length } }) });
     await expect(readAll(source)).rejects.toEqual(code('io'));
     await expect(openSafetensors(source)).rejects.toEqual(code('invalid-file'));
+  });
+
+  test.each([
+    ['<!DOCTYPE html>', /model: safetensors: .*begins like an HTML page: does the server answer every address/],
+    ['\n<html>  ', /begins like an HTML page/],
+    ['\x89PNG\r\n\x1a\n', /model: safetensors: .*begins like an image/],
+    ['PK\x03\x04\x14\0\0\0', /begins like a ZIP archive/],
+    ['something else', /is this a \.safetensors file\?/],
+    ['1234', /model: safetensors: the file has 4 bytes/],
+    ['\x02\0\0\0\0\0\0\0[]', /model: safetensors: the header starts with byte 91/],
+  ])('%j in place of a model is named, and what it looks like', async (content, message) => {
+    const request = async () => new Response(Uint8Array.from(content, (char) => char.charCodeAt(0)));
+    const expected = expect.objectContaining({ code: 'invalid-file', message: expect.stringMatching(message) as string });
+    await expect(readModel('http://localhost/model', { fetch: request })).rejects.toEqual(expected);
+    await expect(openSafetensors(urlSource('http://localhost/model', { fetch: request }))).rejects.toEqual(expected);
+  });
+
+  test.each(['', 'http://', 'models/resnet.safetensors', 'C:\\models\\a b'])('%j is no address', async (address) => {
+    const expected = expect.objectContaining({ message: expect.stringContaining('fileBlob') as string });
+    await expect(readModel(address)).rejects.toEqual(expected);
+    await expect(loadModel(address)).rejects.toEqual(expected);
+  });
+
+  test('an address that is none is named; a file: address in Node has advice', async () => {
+    await expect(loadModel('http://')).rejects.toMatchObject({ code: 'invalid-argument', message: expect.stringContaining('"http://" is no address') as string });
+    await expect(loadModel('file:///models/a.safetensors')).rejects.toMatchObject({ code: 'io', message: expect.stringMatching(/a\.safetensors: could not .*fileBlob/) as string });
+  });
+
+  test('a function of one\'s own may take what is no address elsewhere', async () => {
+    const model = await readModel('models/small', { fetch: async () => new Response(file) });
+    expect(model.graph.name).toContain('Small14');
   });
 
   test('more than there is memory for', async () => {

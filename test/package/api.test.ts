@@ -35,6 +35,24 @@ test('everything exported has a docstring, and so has every method', () => {
   expect(api.undocumented).toEqual([]);
 });
 
+test('every link of the reference leads to a heading', () => {
+  const reference = api.files['docs/api.md'];
+  const counts = new Map<string, number>();
+  const anchors = [...reference.replace(/^```[^]*?^```$/gm, '').matchAll(/^#+ (.*)$/gm)].map(([, heading]) => {
+    const anchor = heading.toLowerCase().replace(/[^\w -]/g, '').replaceAll(' ', '-');
+    const count = counts.get(anchor) ?? 0;
+    counts.set(anchor, count + 1);
+    return count === 0 ? anchor : `${anchor}-${count}`;
+  });
+  const links = [...reference.matchAll(/\]\(#([^)]*)\)/g)].map(([, link]) => link);
+  expect(links).toContain('readoptions');
+  expect(links.filter((link) => !anchors.includes(link))).toEqual([]);
+});
+
+test('docstrings speak of nothing that is not exported', () => {
+  expect(api.files['docs/api.md']).not.toMatch(/`\w+\.ts`|@see|borrowTexture|resolveTap|pipelineKey|typeof [A-Z_]+\b/);
+});
+
 test('no report names the machine that made it', () => {
   for (const text of Object.values(api.files)) expect(text).not.toMatch(/node_modules|\/tmp\/|[A-Z]:\\/);
 });

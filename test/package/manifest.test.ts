@@ -77,12 +77,25 @@ test.each(['bundler', 'nodenext'])('its types are right in a strict app that che
   await writeFile(join(app, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['app.ts'] }));
   await writeFile(
     join(app, 'app.ts'),
-    `import { loadModel, type Session } from 'compconv-webgpu';
+    `import { GraphBuilder, loadModel, type Conv2dAttrs, type ConvOptions, type Dtype, type Session, type Tensor } from 'compconv-webgpu';
      import { exportOnnx } from 'compconv-webgpu/onnx';
-     import { connect, serve, type RemoteSession } from 'compconv-webgpu/worker';
+     import { connect, serve, type Classification, type ConnectOptions, type LoadProgress, type RemoteSession, type Tensor as RemoteTensor } from 'compconv-webgpu/worker';
      import { decodeImage, fileBlob, openGpu } from 'compconv-webgpu/node';
      const session: Session = await loadModel('model.safetensors', { cache: true, onProgress: ({ phase, done, total }) => console.log(phase, done / total) });
      const scores: Float32Array = (await session.run({ shape: [1, 3, 224, 224], data: new Float32Array(3 * 224 * 224) })).data;
+     const [signal, maxBytes] = [session, session].map(() => undefined) as [AbortSignal?, number?];
+     await loadModel('model.safetensors', { signal, maxBytes, cache: undefined, device: undefined, tuning: undefined, batch: undefined, fallback: undefined });
+     await session.run([], { signal, flip: undefined });
+     await session.tune({ signal, cache: undefined });
+     await session.selfTest({ signal });
+     const dtype: Dtype = session.dtype;
+     const conv: ConvOptions = { kernelSize: 3 };
+     const attrs: Conv2dAttrs = { op: 'conv2d', outChannels: 1, kernelSize: 3, stride: 1, padding: 0, groups: 1, bias: false };
+     new GraphBuilder().node('conv', attrs, new GraphBuilder().conv2d('conv', 'x', 1, conv));
+     const options: ConnectOptions = { timeoutMs: 1 };
+     const onProgress = ({ done }: LoadProgress): void => console.log(done, dtype, options);
+     export const remote = async (far: RemoteSession): Promise<[RemoteTensor, Classification[]]> => [await far.run(await session.run([])), await far.classify(new Blob())];
+     export const same = (tensor: Tensor): readonly [RemoteTensor, typeof onProgress] => [tensor, onProgress];
      // @ts-expect-error It is there by no other name.
      session.infer;
      export { connect, decodeImage, exportOnnx, fileBlob, openGpu, scores, serve, type RemoteSession };`,

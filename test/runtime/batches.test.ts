@@ -1,6 +1,7 @@
 /** Batches in parts: nothing lost, nothing twice, in order; and outputs that are no numbers. */
 import { describe, expect, test } from 'vitest';
-import { batchSize, checkFinite, joinResults, splitBatch } from '../../src/runtime/batches.ts';
+import { checkFinite, joinResults, splitBatch } from '../../src/runtime/batches.ts';
+import { batchSize } from '../../src/runtime/session-input.ts';
 import { isTensor } from '../../src/runtime/session-input.ts';
 import { distinctValues } from '../support/random.ts';
 

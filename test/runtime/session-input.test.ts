@@ -1,7 +1,7 @@
 /** What a session takes, told apart, and its shape. */
 import { expect, it, test } from 'vitest';
 import { createNetwork } from '../../src/models/network.ts';
-import { imagesOf, isGpuTensor, isTensor, shapeOfInput, type SessionInput } from '../../src/runtime/session-input.ts';
+import { checkOneImage, imagesOf, isGpuTensor, isTensor, shapeOfInput, type SessionInput } from '../../src/runtime/session-input.ts';
 
 const graph = createNetwork({ arch: 'resnet_small14' });
 const STORAGE = 0x80;
@@ -32,9 +32,22 @@ test.each([
   ['another rank', { ...onGpu, shape: [1, 1, 4] }, /got \[1, 1, 4\]/],
   ['too small a buffer', { ...onGpu, shape: [2, 1, 28, 28] }, /is 6272 bytes of float32, from 0 on; the buffer has 4096/],
   ['text', 'photo.jpg', /expected a tensor \{ shape, data \} or \{ shape, buffer \}, or images .*GPUTexture.*got \[object String\]/],
+  ['a plain array of numbers', { shape: [1, 1, 1, 2], data: [0, 1] }, /data must be a Float32Array, got \[object Array\]/],
+  ['doubles', { shape: [1, 1, 1, 2], data: new Float64Array(2) }, /data must be a Float32Array, got \[object Float64Array\]/],
+  ['no data', { shape: [1, 1, 1, 2] }, /data must be a Float32Array, got \[object Undefined\]/],
   ['nothing', [], /an empty list of images/],
 ])('rejects %s', (_name, input, message) => {
   expect(() => shapeOfInput(graph, input as SessionInput)).toThrow(message);
 });
 
 it('gives images as a list', () => expect(imagesOf(image)).toEqual([image]));
+
+test.each([
+  ['images', [image, image]],
+  ['a tensor', { shape: [2, 1, 4, 5], data: new Float32Array(40) }],
+  ['a tensor on the GPU', onGpu],
+] as [string, SessionInput][])('a batch of %s is not to be classified', (_name, input) => {
+  expect(() => checkOneImage(input)).toThrow(expect.objectContaining({ code: 'invalid-argument', message: expect.stringMatching(/takes one image, got 2; .* call `run`/) as string }));
+});
+
+test.each([[image], [[image]], [onHost]] as [SessionInput][])('one image is: %o', (input) => checkOneImage(input));

@@ -115,6 +115,7 @@ describe('features', () => {
       expectClose(features[tap].data, expected.data, { relativeL2: 1e-5 });
     }
     expect([...(await session.run(input)).data]).toEqual([...before.data]);
+    await expect(session.features(input, [])).rejects.toMatchObject({ code: 'invalid-argument', message: expect.stringContaining('give a list of names') as string });
     await expect(session.features(input, ['layer9'])).rejects.toThrow(/has no value "layer9": close are/);
   });
 });
@@ -157,7 +158,8 @@ describe('images', () => {
     const bytes = readFileSync(new URL('../../public/models/fashion-mnist-compconv.safetensors', import.meta.url));
     const session = await open(await readModel(bytes));
     const pixels = new Uint8Array(28 * 28 * 4).map((_, i) => (i % 4 === 3 ? 255 : (i * 7) % 256));
-    const top = await session.classify({ width: 28, height: 28, data: pixels }, { topK: 3 });
+    const image = { width: 28, height: 28, data: pixels };
+    const top = await session.classify(image, { topK: 3 });
     expect(top).toHaveLength(3);
     expect(top[0].score).toBeGreaterThanOrEqual(top[1].score);
     expect(session.model.labels).toContain(top[0].label);

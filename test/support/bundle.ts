@@ -89,7 +89,7 @@ export async function unbundled(entry: string): Promise<BundledFile[]> {
 /** What a module imports, by its own words. */
 export function importsOf(path: string, code: string): { readonly static: string[]; readonly dynamic: string[] } {
   const { module } = parseSync(path, code);
-  // The argument as it is written; all are literals.
+  // The argument as it is written; all are literals but the name of a build for Node, which bundlers are not to follow.
   const dynamic = module.dynamicImports.map(({ moduleRequest: { start, end } }) => code.slice(start, end).replace(/^(['"`])(.*)\1$/, '$2'));
   const exported = module.staticExports.flatMap(({ entries }) => entries.flatMap(({ moduleRequest }) => (moduleRequest ? [moduleRequest.value] : [])));
   return { static: [...new Set([...module.staticImports.map(({ moduleRequest }) => moduleRequest.value), ...exported])], dynamic };

@@ -6,6 +6,7 @@ import { launchBrowser, startPage, type TestBrowser, type TestPage } from '../su
 /** Workers by the name of their script. */
 const SCRIPTS: Record<string, string> = {
   'serving.js': `import { serve } from '/src/worker/worker.ts'; serve(); addEventListener('message', ({ data }) => postMessage(data));`,
+  'own-backend.js': `import { serve } from '/src/worker/worker.ts'; serve({ backend: 'wasm' });`,
   'own-fetch.js': `import { serve } from '/src/worker/worker.ts'; serve({ fetch: async (url) => new Response('', { status: 418 }) });`,
   'throwing.js': `throw new Error('a slip of the app');`,
   'silent.js': `addEventListener('message', () => {});`,
@@ -194,7 +195,7 @@ describe('an input', () => {
 
   test('is refused with the message that the page’s own session has', async () => {
     const found = await inPage(`
-      const inputs = [{ shape: [1, 1, 28, 28], data: new Float32Array(7) }, { shape: [1, 2, 28, 28], data: new Float32Array(1568) }, [], 7, null, new Date(),
+      const inputs = [{ shape: [1, 1, 28, 28], data: new Float32Array(7) }, { shape: [1, 1, 28, 28], data: [] }, { shape: [1, 2, 28, 28], data: new Float32Array(1568) }, [], 7, null, new Date(),
         new Image(), document.createElement('video'), Object.assign(document.createElement('canvas'), { width: 0 }), new Blob(['no image']), { width: 2, height: 2, data: new Uint8Array(3) }];
       const messages = [];
       // Ours first: theirs moves away.
@@ -202,13 +203,16 @@ describe('an input', () => {
       const buffer = own.device.createBuffer({ size: 3136, usage: GPUBufferUsage.STORAGE });
       const texture = own.device.createTexture({ size: [28, 28], format: 'rgba8unorm', usage: GPUTextureUsage.TEXTURE_BINDING });
       const bound = [await outcome(session.run({ shape: [1, 1, 28, 28], buffer })), await outcome(session.classify(texture))];
+      const kept = tensorOf(1, 2);
+      const several = [await outcome(session.classify(kept)), kept.data.length];
       buffer.destroy();
       texture.destroy();
-      return { messages, bound };`);
+      return { messages, bound, several };`);
     for (const [ours, theirs] of found.messages) {
       expect(theirs.code).toBe('invalid-argument');
       expect(theirs).toEqual(ours);
     }
+    expect(found.several).toEqual([expect.objectContaining({ code: 'invalid-argument', message: expect.stringContaining('takes one image, got 2') as string }), 1568]);
     for (const { code, message } of found.bound) expect([code, message]).toEqual(['invalid-argument', expect.stringContaining('belongs to a device of this thread')]);
   });
 });
@@ -221,8 +225,9 @@ test('a model runs without WebGPU in the worker, which says why', async () => {
     for (const each of [fallback, chosen]) far.push(Math.max(...(await each.run(tensorOf(1, 2))).data.map((value, i) => Math.abs(value - expected[i]))));
     const [best] = await fallback.classify(await blobOf(0), { topK: 1 });
     const [ownBest] = await own.classify(await blobOf(0), { topK: 1 });
+    const served = await connect(workerOf('own-backend.js')).loadModel(MODEL, { backend: undefined });
     const refused = await outcome(fallback.features(tensorOf(1), ['layer1']));
-    const about = [fallback, chosen].map(({ backend, reason, adapter }) => ({ backend, reason, adapter }));
+    const about = [fallback, chosen, served].map(({ backend, reason, adapter }) => ({ backend, reason, adapter }));
     for (const each of [fallback, chosen]) each.dispose();
     return { far, best, ownBest, refused, about, ended: await outcome(fallback.run(tensorOf(1))) };`);
   for (const difference of found.far) expect(difference).toBeLessThan(1e-4);
@@ -230,6 +235,7 @@ test('a model runs without WebGPU in the worker, which says why', async () => {
   expect(found.refused).toMatchObject({ code: 'invalid-argument', message: expect.stringContaining('runs without WebGPU') });
   expect(found.about).toEqual([
     { backend: 'wasm', reason: expect.stringMatching(/swiftshader.* computes on the processor/), adapter: undefined },
+    { backend: 'wasm', reason: "`backend: 'wasm'` was asked for", adapter: undefined },
     { backend: 'wasm', reason: "`backend: 'wasm'` was asked for", adapter: undefined },
   ]);
   expect(found.ended.code).toBe('disposed');
@@ -348,9 +354,9 @@ describe('a worker', () => {
       const second = await outcome(engine.loadModel('nowhere.safetensors'));
       const waiting = outcome(engine.loadModel(MODEL));
       other.terminate();
-      return [first.message === second.message, (await waiting), await outcome(engine.loadModel(MODEL))];`);
-    expect(found[0]).toBe(true);
-    for (const { code, message } of found.slice(1)) expect([code, message]).toEqual(['io', 'the worker is gone: it was terminated, or crashed']);
+      return { first, second, gone: [await waiting, await outcome(engine.loadModel(MODEL))] };`);
+    expect(found.second).toEqual(found.first);
+    for (const { code, message } of found.gone) expect([code, message]).toEqual(['io', 'the worker is gone: it was terminated, or crashed']);
   });
 
   test('whose device is lost tells so, and runs on another', async () => {
