@@ -21,6 +21,7 @@ const HANGS_AFTER_MS = 60_000;
 /** Heap of the process that tries: inputs are small, and so is what may come of them. */
 const HEAP_MB = 1024;
 const MAX_SEED = 2 ** 31;
+const FROM_OUTSIDE = ['SIGTERM', 'SIGINT', 'SIGHUP'];
 
 /** The other process: tries what it is told to. */
 async function tryForParent() {
@@ -159,6 +160,8 @@ class Tester {
     if (stderr === undefined) return result;
     const what = isHanging ? `hung for ${HANGS_AFTER_MS / 1000} s` : `ended the process (${signal ?? `exit code ${code}`})`;
     if (!this.#isStopped) await this.start();
+    // Of somebody else's sending: no input does that.
+    if (FROM_OUTSIDE.includes(signal)) return { executions: 0, ms: performance.now() - start };
     const finding = { path: '', input: 'one of the inputs of the seed', problem: `${what}\n${stderr}` };
     return { executions: trial.runs, ms: performance.now() - start, finding };
   }
