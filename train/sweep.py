@@ -32,11 +32,11 @@ EXPERIMENTS: Dict[str, List[str]] = {
     'compconv16': ['network.c0=16'],
     # As many multiply-accumulates as compconv16, by other means.
     'narrow': ['network.widths=[10, 20, 40]', 'train.channels_last=true'],
-    'ghost': ['network.ghost_ratio=3'],
+    'ghost': ['network.ghost_ratio=3', 'train.channels_last=true'],
     # BatchNorm and ReLU inside the modules; lighter and heavier compression.
     'compconv16-bn-relu': ['network.c0=16', 'network.inner="bn-relu"'],
     'compconv8': ['network.c0=8'],
-    'compconv32': ['network.c0=32'],
+    'compconv32': ['network.c0=32', 'train.channels_last=true'],
     # The spec's own choices, taken otherwise.
     'compconv16-no-shuffle': ['network.c0=16', 'network.shuffle_groups=1'],
     'compconv16-slices-reversed': ['network.c0=16', 'network.slice_order="shallowest-first"'],
@@ -45,6 +45,7 @@ EXPERIMENTS: Dict[str, List[str]] = {
     'compconv16-f32': ['network.c0=16', 'train.precision="f32"', 'train.channels_last=true'],
 }
 """Settings of each network; all else is the configuration's. Memory layouts are the faster ones: they change nothing else."""
+CONTROLS = ('plain-f32', 'compconv16-f32')
 
 
 class Job(NamedTuple):
@@ -72,8 +73,9 @@ def main() -> int:
     parser.add_argument('--list', action='store_true', help='show what is done and what is not, and train nothing')
     arguments = parser.parse_args()
 
-    # Seed by seed, so that at any time the table is of as many seeds as possible for all.
     jobs = [Job(name, seed, arguments.epochs) for seed in range(arguments.seeds) for name in arguments.only or EXPERIMENTS]
+    # Seed by seed, so that at any time the table is of as many seeds as possible for all; the controls at the end.
+    jobs.sort(key=lambda job: (job.name in CONTROLS, job.seed))
     done = {key(record) for record in read_results()}
     if arguments.list:
         for job in jobs:

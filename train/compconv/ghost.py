@@ -16,16 +16,16 @@ class GhostConv2d(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int, stride: int = 1, padding: int = 0, *, ratio: int) -> None:
         super().__init__()
         primary = math.ceil(out_channels / ratio)
-        self.out_channels = out_channels
         self.primary = nn.Conv2d(in_channels, primary, kernel_size, stride, padding, bias=False)
-        # The surplus of the last group is dropped, and as in the authors' code it is computed first.
-        self.cheap = nn.Conv2d(primary, primary * (ratio - 1), 3, 1, 1, groups=primary, bias=False)
-        for conv in (self.primary, self.cheap):
+        # One depthwise convolution for each further copy of the primary channels; the last copy is as wide as is still needed.
+        widths = [min(primary, out_channels - begin) for begin in range(primary, out_channels, primary)]
+        self.cheap = nn.ModuleList([nn.Conv2d(width, width, 3, 1, 1, groups=width, bias=False) for width in widths])
+        for conv in (self.primary, *self.cheap):
             nn.init.kaiming_normal_(conv.weight, nonlinearity='linear')
 
     def forward(self, x: Tensor) -> Tensor:
         primary = self.primary(x)
-        return torch.cat([primary, self.cheap(primary)], dim=1)[:, : self.out_channels]
+        return torch.cat([primary, *(cheap(primary[:, : cheap.out_channels]) for cheap in self.cheap)], dim=1)
 
 
 def convert_to_ghost(model: nn.Module, ratio: int) -> nn.Module:
