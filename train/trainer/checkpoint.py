@@ -9,11 +9,12 @@ import json
 import os
 import pickle
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple
+from typing import Any, Dict, List, NamedTuple, Optional
 
 import torch
 from torch import nn
 
+from compconv.engine_file import Preprocess, load_engine_file, metadata_of
 from compconv.networks import NetworkOptions, create_network
 
 from .config import Config, ConfigError, config_from
@@ -49,15 +50,24 @@ class TrainedNetwork(NamedTuple):
     model: nn.Module
     options: NetworkOptions
     classes: List[str]
-    config: Config
+    preprocess: Optional[Preprocess]
+    """Absent where a file does not say."""
 
 
 def load_network(path: Path) -> TrainedNetwork:
-    """The network of a checkpoint, in float32 on the CPU. Raises ConfigError."""
+    """The network of a checkpoint or of an exported `.safetensors` file, in float32 on the CPU. Raises ConfigError."""
+    if path.suffix == '.safetensors':
+        try:
+            file = load_engine_file(path)
+        except (OSError, ValueError) as error:
+            raise ConfigError(str(error)) from error
+        classes = file.labels or [str(i) for i in range(metadata_of(file.options)['classes'])]
+        return TrainedNetwork(file.model, file.options, classes, file.preprocess)
     checkpoint = load_checkpoint(path)
     config = config_from(checkpoint.meta['config'], str(path))
     classes = [str(name) for name in checkpoint.meta['classes']]
     options = dataclasses.replace(config.network, classes=config.network.classes or len(classes))
     model = create_network(options)
     model.load_state_dict(checkpoint.model)
-    return TrainedNetwork(model, options, classes, config)
+    data = config.data
+    return TrainedNetwork(model, options, classes, Preprocess(data.resize or data.size, data.mean, data.std, data.size))
