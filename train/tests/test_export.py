@@ -10,11 +10,12 @@ import torch
 
 from compconv import NetworkOptions, create_network, safetensors
 from compconv.engine_file import Preprocess, load_engine_file, metadata_of, save_engine_file
+from make_fixtures import write_idx
 from trainer.checkpoint import load_network
 from trainer.config import ConfigError, config_from
 from trainer.run import train
 
-from .test_training import TRAIN, values, write_idx
+from .test_training import TRAIN, values
 
 SHIPPED = TRAIN.parent / 'public' / 'models'
 SMALL = dict(arch='resnet_small14', widths=(8, 16), blocks_per_stage=1)
@@ -76,7 +77,7 @@ class ExportTest(unittest.TestCase):
 
     def test_command(self) -> None:
         """A run, exported by the command, read as a network and as a teacher."""
-        write_idx(self.folder)
+        write_idx(self.folder, 96, 8)
         config = values(self.folder, epochs=1)
         train(config_from(config), self.folder / 'run', lambda _line: None)
         checkpoint, file = self.folder / 'run' / 'checkpoint.pt', self.folder / 'network.safetensors'

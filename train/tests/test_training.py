@@ -5,7 +5,6 @@ import io
 import json
 import os
 import signal
-import struct
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,7 @@ from unittest import mock
 
 import torch
 
+from make_fixtures import write_idx
 from trainer import run as run_module
 from trainer.checkpoint import load_checkpoint
 from trainer.config import Config, ConfigError, config_from, read_config
@@ -25,20 +25,6 @@ from trainer.run import Diverged, Stopped, train
 from trainer.schedule import learning_rate
 
 TRAIN = Path(__file__).parents[1]
-
-
-def write_idx(folder: Path, count: int = 96, side: int = 8) -> None:
-    """Images of three classes that differ in where they are bright."""
-    generator = torch.Generator().manual_seed(1)
-    for part in ('train', 't10k'):
-        labels = torch.arange(count) % 3
-        images = torch.randint(0, 100, (count, side, side), generator=generator)
-        for i, label in enumerate(labels.tolist()):
-            images[i, 2 * label + 1 : 2 * label + 3] += 120
-        (folder / f'{part}-images-idx3-ubyte').write_bytes(
-            struct.pack('>HBB3I', 0, 8, 3, count, side, side) + bytes(images.flatten().tolist())
-        )
-        (folder / f'{part}-labels-idx1-ubyte').write_bytes(struct.pack('>HBBI', 0, 8, 1, count) + bytes(labels.tolist()))
 
 
 def values(folder: Path, **train_values: Any) -> Dict[str, Any]:
@@ -54,7 +40,7 @@ class TrainingTest(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
-        write_idx(self.folder)
+        write_idx(self.folder, 96, 8)
 
     def config(self, **train_values: Any) -> Config:
         return config_from(values(self.folder, **train_values))
@@ -188,7 +174,7 @@ class TrainingTest(unittest.TestCase):
             open_data(self.config().data)
         (self.folder / 'run').mkdir()
         (self.folder / 'run' / 'checkpoint.pt').write_bytes(b'nothing')
-        write_idx(self.folder)
+        write_idx(self.folder, 96, 8)
         with self.assertRaisesRegex(ConfigError, 'cannot be read as a checkpoint'):
             self.train(self.config(), 'run')
 
@@ -210,7 +196,7 @@ class CommandTest(unittest.TestCase):
         """The command itself: stopped by SIGINT with the status of a stopped command, then taken up again."""
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            write_idx(folder)
+            write_idx(folder, 96, 8)
             (folder / 'config.json').write_text(json.dumps(values(folder, epochs=400)))
             command = [sys.executable, str(TRAIN / 'train.py'), str(folder / 'config.json'), '--run', str(folder / 'run')]
             process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
