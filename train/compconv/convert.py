@@ -72,7 +72,7 @@ def convert(
         replacements[conv] = module.to(conv.weight.device, conv.weight.dtype).train(conv.training)
     # By module, not by name: one convolution may stand at several places.
     for parent in list(model.modules()):
-        for leaf, child in list(parent.named_children()):
+        for leaf, child in list(parent._modules.items()):
             if child in replacements:
                 setattr(parent, leaf, replacements[child])
     return model
