@@ -9,6 +9,7 @@ The same command takes a stopped run up again.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
@@ -24,9 +25,11 @@ def main() -> int:
     parser.add_argument('config', type=Path, help='a TOML or JSON file, as in train/configs')
     parser.add_argument('--run', type=Path, required=True, metavar='FOLDER', help='where checkpoint.pt, log.jsonl and result.json go')
     parser.add_argument('--set', action='append', default=[], metavar='KEY=VALUE', help='wins over the file, e.g. train.epochs=3')
+    parser.add_argument('--depths', type=Path, metavar='FILE', help='a JSON object, layer name to depth; as network.depths')
     arguments = parser.parse_args()
+    settings = arguments.set + ([] if arguments.depths is None else [f'network.depths={json.dumps(str(arguments.depths.resolve()))}'])
     try:
-        result = train(read_config(arguments.config, arguments.set), arguments.run, lambda line: print(line, flush=True))
+        result = train(read_config(arguments.config, settings), arguments.run, lambda line: print(line, flush=True))
     except Stopped as stopped:
         print(f'{stopped}; the same command goes on from here', file=sys.stderr)
         return EXIT_STOPPED

@@ -5,10 +5,13 @@ import copy as copying
 from typing import Dict, List, Mapping, Optional, Set
 
 import torch.fx
-from torch import nn
+from torch import Tensor, nn
 
 from .channels import adaptive_depth, check_depth
+from .fit import fit_all, recalibrate
 from .module import CompConv2d
+
+INITS = ('random', 'fit')
 
 
 def convert(
@@ -20,17 +23,27 @@ def convert(
     inner: str = 'linear',
     inner_bias: bool = False,
     slice_order: str = 'deepest-first',
+    init: str = 'random',
+    images: Optional[Tensor] = None,
     copy: bool = False,
 ) -> nn.Module:
     """Replaces convolutions by CompConv modules of the same name, in place, or in a copy of the model; returns the model.
 
     The depth is `depths[name]` where given, else the adaptive depth for `c0`; depth 0 leaves a convolution as it is.
     Grouped and dilated convolutions, and those with a kernel that is not square, are left too. A convolution followed by
-    BatchNorm loses its bias; any other module has one. New parameters are random. Raises ValueError for a depth that is not
-    feasible or a name that is no plain convolution.
+    BatchNorm loses its bias; any other module has one. Raises ValueError for a depth that is not feasible or a name that is no
+    plain convolution.
+
+    `init`: new parameters are `random`, or a `fit` to those of the convolutions that they replace (`inner='linear'` only): to
+    what these compute of the network's inputs `images`, which then also give the BatchNorms their statistics; without images, to
+    what they compute of noise.
     """
     if c0 is None and depths is None:
         raise ValueError('convert: give c0 (32, 64, 128, ...) or depths (layer name to depth 0..3)')
+    if init not in INITS:
+        raise ValueError(f'init must be one of {", ".join(INITS)}, got {init!r}')
+    if init == 'fit' and inner != 'linear':
+        raise ValueError(f"convert: init = 'fit' needs inner = 'linear', got {inner!r}")
     if isinstance(model, nn.Conv2d):
         raise ValueError('convert: the model is one convolution; make a CompConv2d instead')
     if copy:
@@ -70,11 +83,15 @@ def convert(
         except ValueError as error:
             raise ValueError(f'{name}: {error}') from error
         replacements[conv] = module.to(conv.weight.device, conv.weight.dtype).train(conv.training)
+    if init == 'fit':
+        fit_all(replacements, model, images)
     # By module, not by name: one convolution may stand at several places.
     for parent in list(model.modules()):
         for leaf, child in list(parent._modules.items()):
             if child in replacements:
                 setattr(parent, leaf, replacements[child])
+    if init == 'fit' and images is not None:
+        recalibrate(model, images)
     return model
 
 

@@ -112,7 +112,7 @@ class CompConv2d(nn.Module):
         if bn_relu:
             b = self.primitive_bn(b)
         parts: List[Tensor] = []
-        for step, a in enumerate(self._identity_slices(x)):
+        for step, a in enumerate(self.identity_slices(x)):
             pair = torch.cat([a, b], dim=1)
             parts.append(pair)
             b = self.grow[step](pair)
@@ -129,7 +129,7 @@ class CompConv2d(nn.Module):
             y = concat_and_shuffle(parts, self.shuffle_groups)
         return y if self.bias is None else y + self.bias.view(1, -1, 1, 1)
 
-    def _identity_slices(self, x: Tensor) -> List[Tensor]:
+    def identity_slices(self, x: Tensor) -> List[Tensor]:
         """X_A[d-1], ..., X_A[1]."""
         if self.stride > 1:
             x = x[:, :, :: self.stride, :: self.stride]

@@ -99,6 +99,15 @@ class Config:
 def read_config(path: Union[str, Path], settings: Sequence[str] = ()) -> Config:
     """Reads a `.toml` or `.json` file; `settings` are `key=value` texts that win over it, as `train.epochs=3`. Raises ConfigError."""
     path = Path(path)
+    values = _read(path)
+    _extend(values, path)
+    for setting in settings:
+        _apply(values, setting)
+    _read_depths(values, path)
+    return config_from(values, str(path))
+
+
+def _read(path: Path) -> Dict[str, Any]:
     try:
         text = path.read_text()
         values = json.loads(text) if path.suffix == '.json' else tomllib.loads(text)
@@ -106,9 +115,29 @@ def read_config(path: Union[str, Path], settings: Sequence[str] = ()) -> Config:
         raise ConfigError(f'{path}: {error.strerror}') from error
     except (json.JSONDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f'{path}: {error}') from error
-    for setting in settings:
-        _apply(values, setting)
-    return config_from(values, str(path))
+    if not isinstance(values, dict):
+        raise ConfigError(f'{path}: expected a table, got {values!r}')
+    return values
+
+
+def _extend(values: Dict[str, Any], path: Path) -> None:
+    """`extends = "other.toml"`, beside the file: what this file does not say, the other one does."""
+    if 'extends' not in values:
+        return
+    base = _read(path.parent / str(values.pop('extends')))
+    for table, keys in base.items():
+        own = values.setdefault(table, {})
+        if isinstance(own, dict):
+            values[table] = {**keys, **own}
+
+
+def _read_depths(values: Dict[str, Any], path: Path) -> None:
+    """`network.depths = "file.json"`, beside the configuration or where the command runs: layer name to depth."""
+    network = values.get('network')
+    name = network.get('depths') if isinstance(network, dict) else None
+    if isinstance(name, str):
+        beside = path.parent / name
+        network['depths'] = _read(beside if beside.exists() else Path(name))
 
 
 def config_from(values: Mapping[str, Any], where: str = 'configuration') -> Config:

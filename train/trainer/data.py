@@ -32,7 +32,9 @@ class Data(Protocol):
 
 def open_data(config: DataConfig) -> Data:
     """Raises ConfigError where the files are not there or not what they should be."""
-    return IdxData(config) if config.kind == 'idx' else FolderData(config)
+    if config.kind == 'idx':
+        return IdxData(config)
+    return FolderData(config)
 
 
 # --- IDX files ---------------------------------------------------------------------------------------------------------
@@ -46,7 +48,7 @@ class IdxData:
         for images, _ in (self._train, self._test):
             if images.shape[1:] != (config.size, config.size):
                 raise ConfigError(f'{folder}: images are {images.shape[2]} x {images.shape[1]}, but data.size is {config.size}')
-        count = 1 + int(max(self._train[1].max(), self._test[1].max()))
+        count = 1 + max(int(self._train[1].max()), int(self._test[1].max()))
         self.classes: Sequence[str] = config.labels or [str(i) for i in range(count)]
         if len(self.classes) < count:
             raise ConfigError(f'{folder}: there are {count} classes, but data.labels has {len(self.classes)}')

@@ -105,9 +105,9 @@ class _Run:
         except ValueError as error:
             raise ConfigError(str(error)) from error
         layout = torch.channels_last if t.channels_last else torch.contiguous_format
-        self.layout = {'device': process.device, 'memory_format': layout, 'non_blocking': True}
+        self.layout: Dict[str, Any] = {'device': process.device, 'memory_format': layout, 'non_blocking': True}
         self.model.to(process.device, memory_format=layout)  # type: ignore[call-overload]
-        self.optimizer = torch.optim.SGD(
+        self.optimizer = torch.optim.SGD(  # type: ignore[call-arg]
             self.model.parameters(), t.lr, t.momentum, weight_decay=t.weight_decay, nesterov=t.nesterov, foreach=True
         )
         self.scaler = _scaler(t.precision == 'f16' and process.device.type == 'cuda')
@@ -365,8 +365,8 @@ def _stop_signals() -> Iterator[Callable[[], bool]]:
     try:
         yield lambda: asked
     finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+        for caught, handler in previous.items():
+            signal.signal(caught, handler)
 
 
 def _scaler(wanted: bool) -> Any:
