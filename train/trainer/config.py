@@ -99,8 +99,7 @@ class Config:
 def read_config(path: Union[str, Path], settings: Sequence[str] = ()) -> Config:
     """Reads a `.toml` or `.json` file; `settings` are `key=value` texts that win over it, as `train.epochs=3`. Raises ConfigError."""
     path = Path(path)
-    values = _read(path)
-    _extend(values, path)
+    values = _extended(path)
     for setting in settings:
         _apply(values, setting)
     _read_depths(values, path)
@@ -120,22 +119,23 @@ def _read(path: Path) -> Dict[str, Any]:
     return values
 
 
-def _extend(values: Dict[str, Any], path: Path) -> None:
+def _extended(path: Path) -> Dict[str, Any]:
     """`extends = "other.toml"`, beside the file: what this file does not say, the other one does."""
+    values = _read(path)
     if 'extends' not in values:
-        return
-    base = _read(path.parent / str(values.pop('extends')))
-    for table, keys in base.items():
+        return values
+    for table, keys in _extended(path.parent / str(values.pop('extends'))).items():
         own = values.setdefault(table, {})
         if isinstance(own, dict):
             values[table] = {**keys, **own}
+    return values
 
 
 def _read_depths(values: Dict[str, Any], path: Path) -> None:
     """`network.depths = "file.json"`, beside the configuration or where the command runs: layer name to depth."""
     network = values.get('network')
-    name = network.get('depths') if isinstance(network, dict) else None
-    if isinstance(name, str):
+    if isinstance(network, dict) and isinstance(network.get('depths'), str):
+        name = network['depths']
         beside = path.parent / name
         network['depths'] = _read(beside if beside.exists() else Path(name))
 
