@@ -44,7 +44,9 @@ class TwoProcessesTest(unittest.TestCase):
             for rank in range(processes)
         ]
         for process in running:
-            output, _ = process.communicate(timeout=300)
+            self.addCleanup(process.kill)
+        for process in running:
+            output, _ = process.communicate(timeout=120)
             self.assertEqual(process.returncode, 0, output)
         result: Dict[str, Any] = json.loads((self.folder / name / 'result.json').read_text())
         return result

@@ -1,12 +1,18 @@
 """One process of several, as `torchrun` starts them; or the only one."""
 from __future__ import annotations
 
+import collections
 import os
-from typing import NamedTuple
+from typing import Deque, NamedTuple
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+
+
+# Gloo's threads let go of a tensor some time after `all_reduce` has returned. If theirs is the last reference, that takes Python's
+# lock, which is held by whoever destroys the process group and waits for these threads: the process would hang at its end.
+_reduced: Deque[Tensor] = collections.deque(maxlen=8)
 
 
 class Process(NamedTuple):
@@ -21,6 +27,7 @@ class Process(NamedTuple):
     def total(self, tensor: Tensor) -> Tensor:
         """Sum over all processes."""
         if self.world > 1:
+            _reduced.append(tensor)
             dist.all_reduce(tensor)
         return tensor
 
