@@ -43,8 +43,8 @@ class Summary(NamedTuple):
     @property
     def confusion(self) -> List[List[int]]:
         """Sum over seeds, `[class][answer]`."""
-        matrices: List[List[List[int]]] = [record['confusion'] for record in self.records]
-        return [[sum(cells) for cells in zip(*rows)] for rows in zip(*matrices)]
+        size = len(self.records[0]['classes'])
+        return [[sum(record['confusion'][i][j] for record in self.records) for j in range(size)] for i in range(size)]
 
 
 def main() -> int:
@@ -114,7 +114,7 @@ def card(summary: Summary) -> str:
     schedule = train['schedule'] + (f' after {train["warmup_epochs"]:g} epoch(s) of linear warm-up' if train['warmup_epochs'] else '')
     sum_ = first['images'] * len(summary.records)
     worst = sorted(
-        ((cell / sum(row), i, j) for i, row in enumerate(summary.confusion) for j, cell in enumerate(row) if i != j and sum(row)), reverse=True
+        ((cell / sum(row), i, j) for i, row in enumerate(summary.confusion) for j, cell in enumerate(row) if i != j and any(row)), reverse=True
     )[:3]
     classes = first['classes']
     taught = (
