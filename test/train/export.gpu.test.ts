@@ -38,11 +38,11 @@ async function expectSameAsPyTorch(folder: string, name: string, expected: Expec
 }
 
 /** The script that made the fixtures, run into a folder of its own. */
-function makeFixtures(python: string, seed: number): string {
+async function makeFixtures(python: string, seed: number): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'compconv-train-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
-  const { status, stderr } = runPython(python, ['make_fixtures.py', folder, '--seed', String(seed)]);
-  expect(status, stderr).toBe(0);
+  const { status, output } = await runPython(python, ['make_fixtures.py', folder, '--seed', String(seed)]);
+  expect(status, output).toBe(0);
   return folder;
 }
 
@@ -58,8 +58,8 @@ describe('what train/ has exported', () => {
 });
 
 if (pythonWithTorch) {
-  it('the fixtures made again: the same names, shapes, metadata and costs, and logits up to rounding', () => {
-    const folder = makeFixtures(pythonWithTorch!, 0);
+  it('the fixtures made again: the same names, shapes, metadata and costs, and logits up to rounding', async () => {
+    const folder = await makeFixtures(pythonWithTorch!, 0);
     const [again, before] = [readExpected(folder), readExpected(FIXTURES)];
     expect(Object.keys(again)).toEqual(Object.keys(before));
     for (const [name, { logits, ...others }] of Object.entries(before)) {
@@ -76,7 +76,7 @@ if (pythonWithTorch) {
   it('networks of a new seed', async () => {
     const seed = Math.floor(Math.random() * 1e6) + 1;
     console.log(`seed ${seed}`);
-    const folder = makeFixtures(pythonWithTorch!, seed);
+    const folder = await makeFixtures(pythonWithTorch!, seed);
     for (const [name, expected] of Object.entries(readExpected(folder))) await expectSameAsPyTorch(folder, name, expected);
   });
 } else {
