@@ -1,4 +1,5 @@
 """Configuration files: those of `configs/`, those that extend others, depth maps; and what `sensitivity.py` writes."""
+import dataclasses
 import json
 import subprocess
 import sys
@@ -56,6 +57,13 @@ class DepthsTest(unittest.TestCase):
                 read_config(self.config, ['network.depths="depths.json"'])
         with self.assertRaisesRegex(ConfigError, 'nowhere.json: No such file'):
             read_config(self.config, ['network.depths="nowhere.json"'])
+
+    def test_extends(self) -> None:
+        """What a file says wins over the file that it extends, and `--set` over both."""
+        for name, base, lr in [('second', 'config', 0.2), ('third', 'second', 0.3)]:
+            (self.folder / f'{name}.json').write_text(json.dumps({'extends': f'{base}.json', 'train': {'lr': lr}}))
+        config = read_config(self.folder / 'third.json', ['train.seed=4'])
+        self.assertEqual(config.train, dataclasses.replace(read_config(self.config).train, lr=0.3, seed=4))
 
     def test_command(self) -> None:
         command = [sys.executable, str(TRAIN / 'train.py'), str(self.config), '--run', 'run', '--depths', 'depths.json']
