@@ -1,0 +1,157 @@
+"""CompConv modules that begin as an approximation of a trained plain convolution, instead of at random."""
+from __future__ import annotations
+
+from typing import Any, Dict, List, Mapping, Optional
+
+import torch
+from torch import Tensor, nn
+
+from .module import CompConv2d
+
+RIDGE = 1e-6
+"""Of the mean square of what a regression reads: keeps it solvable where inputs depend on each other."""
+
+
+ITERATIONS = 20
+POSITIONS_PER_WEIGHT = 4
+"""Fewer positions of the output for each weight of a filter, and what all weights together learn is these positions."""
+
+
+@torch.no_grad()
+def fit(module: CompConv2d, conv: nn.Conv2d, x: Tensor, iterations: int = ITERATIONS) -> float:
+    """Sets the weights of a linear module so that it gives on `x` `[N, C_in, H, W]` what `conv` does, as nearly as this way can.
+
+    Each channel of the module follows the convolution's in its place. The primitive takes its filters over as they are, then each
+    grow, then the tail, is the linear regression of its channels on what it reads; from there on, where `x` has positions enough,
+    `iterations` of L-BFGS for all of them together. An identity slice is input and follows nothing. Means are left to the BatchNorm behind, or to `bias`, which
+    is set so that they agree on `x`.
+
+    Returns the `relative_error`. Raises ValueError where the module is not linear inside or replaces another convolution.
+    """
+    if module.depth == 0 or module.inner != 'linear':
+        raise ValueError("init = 'fit' needs a module of depth 1 to 3 with inner = 'linear'")
+    ours = (module.in_channels, module.out_channels, module.kernel_size, module.stride, module.padding)
+    theirs = (conv.in_channels, conv.out_channels, conv.kernel_size[0], conv.stride[0], conv.padding[0])
+    if ours != theirs:
+        raise ValueError(f'the module replaces a convolution of {ours} (channels, kernel, stride, padding), not of {theirs}')
+
+    # The convolution's channels as the module has them before its shuffle: X_A[d-1], X_B[d-1], ..., X_A[0], X_B[0].
+    order = torch.arange(module.out_channels, device=x.device).view(-1, module.shuffle_groups).t().flatten()
+    sliced = [module.channels.width(i) for i in range(module.depth - 1, 0, -1)]
+    widths = [width for each in sliced for width in (each, each)] + [module.channels.tail, module.channels.width(0)]
+    y = conv.forward(x)  # Not called: hooks of it may be what brought us here.
+    wanted = y[:, order].split(widths, dim=1)
+
+    copied = order.split(widths)[1]
+    module.primitive.weight.copy_(conv.weight[copied])
+    if module.primitive.bias is not None:
+        module.primitive.bias.copy_(torch.zeros_like(module.primitive.bias) if conv.bias is None else conv.bias[copied])
+    b = module.primitive(x)
+    for step, a in enumerate(module.identity_slices(x)):
+        pair = torch.cat([a, b], dim=1)
+        _regress(module.grow[step], pair, wanted[2 * step + 3])
+        b = module.grow[step](pair)
+    _regress(module.tail, b[:, : module.channels.tail], wanted[-2])
+
+    if iterations > 0 and y[:, 0].numel() >= POSITIONS_PER_WEIGHT * conv.weight[0].numel():
+        _polish(module, x, y, iterations)
+    if module.bias is not None:
+        module.bias.zero_()
+        module.bias.copy_((y - module(x)).mean(dim=(0, 2, 3)))
+    return relative_error(module(x), y)
+
+
+def relative_error(actual: Tensor, expected: Tensor) -> float:
+    """`|actual - expected| / |expected|` in L2, the mean of each channel `[N, C, H, W]` taken off both."""
+    error = _centred(actual - expected)
+    return float(error.norm() / _centred(expected).norm().clamp_min(1e-30))
+
+
+def _centred(x: Tensor) -> Tensor:
+    return x - x.mean(dim=(0, 2, 3), keepdim=True)
+
+
+def _polish(module: CompConv2d, x: Tensor, y: Tensor, iterations: int) -> None:
+    """All weights together: what is exact in one channel may do better by helping another."""
+    optimizer = torch.optim.LBFGS(module.parameters(), max_iter=iterations, line_search_fn='strong_wolfe')
+    variance = _centred(y).square().mean().clamp_min(1e-30)
+
+    def loss() -> Any:
+        optimizer.zero_grad()
+        error = _centred(module(x) - y).square().mean() / variance
+        error.backward()
+        return error
+
+    with torch.enable_grad():
+        optimizer.step(loss)
+    optimizer.zero_grad(set_to_none=True)
+
+
+def _regress(conv: nn.Conv2d, x: Tensor, y: Tensor) -> None:
+    """Sets a convolution's weights to the least squares solution for `conv(x) = y`, but for the means; a bias is for these."""
+    groups = conv.groups
+    windows = nn.functional.unfold(x.double(), conv.kernel_size, padding=conv.padding)  # type: ignore[arg-type]
+    # [groups, values of a window, windows] and [groups, channels, windows]
+    inputs = windows.transpose(0, 1).reshape(groups, -1, windows.shape[0] * windows.shape[2])
+    outputs = y.double().transpose(0, 1).reshape(groups, y.shape[1] // groups, -1)
+    input_means, output_means = inputs.mean(dim=2, keepdim=True), outputs.mean(dim=2, keepdim=True)
+    inputs, outputs = inputs - input_means, outputs - output_means
+    squares = inputs @ inputs.transpose(1, 2)
+    ridge = RIDGE * squares.diagonal(dim1=1, dim2=2).mean(dim=1).clamp_min(1e-12).view(-1, 1, 1)
+    squares += ridge * torch.eye(squares.shape[1], dtype=squares.dtype, device=x.device)
+    weight = torch.linalg.solve(squares, inputs @ outputs.transpose(1, 2)).transpose(1, 2)
+    conv.weight.copy_(weight.reshape(conv.weight.shape))
+    if conv.bias is not None:
+        conv.bias.copy_((output_means - weight @ input_means).flatten())
+
+
+def fit_all(modules: Mapping[nn.Module, CompConv2d], model: nn.Module, images: Optional[Tensor]) -> Dict[nn.Module, float]:
+    """Fits each convolution's module to what the convolution reads while the model sees the images, or to noise without any.
+
+    Returns the relative errors. Raises ValueError.
+    """
+    errors: Dict[nn.Module, float] = {}
+
+    def fit_once(conv: nn.Module, x: Tensor) -> None:
+        assert isinstance(conv, nn.Conv2d)
+        if conv not in errors:
+            errors[conv] = fit(modules[conv], conv, x.detach())
+
+    if images is None:
+        generator = torch.Generator().manual_seed(0)
+        for conv, module in modules.items():
+            fit_once(conv, torch.randn(32, module.in_channels, 16, 16, generator=generator).to(next(conv.parameters())))
+        return errors
+    handles = [conv.register_forward_hook(lambda conv, inputs, _output: fit_once(conv, inputs[0])) for conv in modules]
+    try:
+        _see(model, images, training=[])
+    finally:
+        for handle in handles:
+            handle.remove()
+    return errors
+
+
+def recalibrate(model: nn.Module, images: Tensor) -> None:
+    """Gives BatchNorms the statistics of what they get now that the layers before them are others."""
+    norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    momenta = [module.momentum for module in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # type: ignore[assignment]  # A plain mean.
+    _see(model, images, training=norms)
+    for norm, momentum in zip(norms, momenta):
+        norm.momentum = momentum
+
+
+@torch.no_grad()
+def _see(model: nn.Module, images: Tensor, training: List[Any]) -> None:
+    """One pass, with only these modules in training mode."""
+    modes = {module: module.training for module in model.modules()}
+    model.eval()
+    for module in training:
+        module.train()
+    try:
+        model(images)
+    finally:
+        for module, mode in modes.items():
+            module.training = mode

@@ -1,0 +1,215 @@
+#!/usr/bin/env python3
+"""Makes of a sweep's results what people read: a table, plots (with matplotlib), and a model card of each network.
+
+    python3 train/report.py train/results/fashion-mnist.jsonl --out train/results/fashion-mnist
+
+Spread is the sample standard deviation over seeds.
+"""
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+from pathlib import Path
+from typing import Any, Dict, List, NamedTuple, Optional
+
+Record = Dict[str, Any]
+
+
+class Summary(NamedTuple):
+    """One network, over its seeds."""
+
+    name: str
+    records: List[Record]
+
+    @property
+    def accuracies(self) -> List[float]:
+        return [record['testAccuracy'] for record in self.records]
+
+    @property
+    def mean(self) -> float:
+        return statistics.mean(self.accuracies)
+
+    @property
+    def spread(self) -> Optional[float]:
+        """Absent for a single seed."""
+        return statistics.stdev(self.accuracies) if len(self.records) > 1 else None
+
+    @property
+    def accuracy(self) -> str:
+        return f'{100 * self.mean:.2f} %' if self.spread is None else f'{100 * self.mean:.2f} ± {100 * self.spread:.2f} %'
+
+    @property
+    def confusion(self) -> List[List[int]]:
+        """Sum over seeds, `[class][answer]`."""
+        size = len(self.records[0]['classes'])
+        return [[sum(record['confusion'][i][j] for record in self.records) for j in range(size)] for i in range(size)]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('results', type=Path, help='a .jsonl file of sweep.py')
+    parser.add_argument('--out', type=Path, required=True, metavar='FOLDER', help='where table.md, cards/ and the plots go')
+    arguments = parser.parse_args()
+    try:
+        summaries = summarise([json.loads(line) for line in arguments.results.read_text().splitlines() if line.strip()])
+    except (OSError, ValueError) as error:
+        print(f'report.py: {arguments.results}: {error}', file=sys.stderr)
+        return 2
+    cards = arguments.out / 'cards'
+    cards.mkdir(parents=True, exist_ok=True)
+    (arguments.out / 'table.md').write_text(table(summaries))
+    for summary in summaries:
+        (cards / f'{summary.name}.md').write_text(card(summary))
+    if not plot(summaries, arguments.out):
+        print('matplotlib is not installed: there are no plots', file=sys.stderr)
+    print(table(summaries), end='')
+    return 0
+
+
+def summarise(records: List[Record]) -> List[Summary]:
+    """By network, in the order in which they come. Raises ValueError for records that cannot be averaged."""
+    groups: Dict[str, List[Record]] = {}
+    for record in records:
+        groups.setdefault(record['name'], []).append(record)
+    for name, group in groups.items():
+        group.sort(key=lambda record: record['seed'])
+        seeds = [record['seed'] for record in group]
+        if len(set(seeds)) < len(seeds):
+            raise ValueError(f'{name}: a seed is there twice')
+        if any(_without_seed(record) != _without_seed(group[0]) for record in group):
+            raise ValueError(f'{name}: seeds were trained with different settings')
+    if not groups:
+        raise ValueError('there are no results')
+    return [Summary(name, group) for name, group in groups.items()]
+
+
+def _without_seed(record: Record) -> Any:
+    config = json.loads(json.dumps(record['config']))
+    for key in ('seed', 'device', 'threads', 'eval_every', 'save_minutes'):
+        config['train'].pop(key)
+    config['data'].pop('path')
+    return config
+
+
+def table(summaries: List[Summary]) -> str:
+    lines = ['| network | test accuracy | seeds | MACs | parameters |', '|---|---:|---:|---:|---:|']
+    for s in summaries:
+        first = s.records[0]
+        lines.append(f'| {s.name} | {s.accuracy} | {len(s.records)} | {first["macs"]:,} | {first["params"]:,} |')
+    return '\n'.join(lines) + '\n'
+
+
+def card(summary: Summary) -> str:
+    """A model card, in markdown."""
+    first = summary.records[0]
+    config = first['config']
+    data, network, train, distill = (config[key] for key in ('data', 'network', 'train', 'distill'))
+    seeds = ', '.join(str(record['seed']) for record in summary.records)
+    each = ', '.join(f'{100 * accuracy:.2f} %' for accuracy in summary.accuracies)
+    options = ', '.join(f'{key} = {json.dumps(value)}' for key, value in network.items() if value not in (None, False))
+    augmentation = [f'random crop after zero padding by {data["pad"]}'] if data['pad'] else []
+    augmentation += ['random horizontal flip'] if data['flip'] else []
+    schedule = train['schedule'] + (f' after {train["warmup_epochs"]:g} epoch(s) of linear warm-up' if train['warmup_epochs'] else '')
+    sum_ = first['images'] * len(summary.records)
+    worst = sorted(
+        ((cell / sum(row), i, j) for i, row in enumerate(summary.confusion) for j, cell in enumerate(row) if i != j and any(row)), reverse=True
+    )[:3]
+    classes = first['classes']
+    taught = (
+        ''
+        if distill is None
+        else f'\n- Distillation: teacher `{distill["teacher"]}`, weight {distill["weight"]:g}, temperature {distill["temperature"]:g}'
+    )
+    device = f'{first["device"]}, {first["processes"]} process(es), {first["threads"]} thread(s), PyTorch {first["torch"]}'
+    return f'''# {summary.name}
+
+An image classifier: {options}.
+
+- Test accuracy: {summary.accuracy}, mean and sample standard deviation of {len(summary.records)} seed(s) ({seeds}): {each}
+- Cost of one image: {first["macs"]:,} multiply-accumulates (convolutions and linear layers); {first["params"]:,} parameters
+
+## Data
+{_data_text(data, first)} Classes: {", ".join(classes)}.
+Input = (pixel / 255 - mean) / std with mean {_numbers(data["mean"])} and std {_numbers(data["std"])}.
+Accuracy is that of the last epoch on the whole test set; the test set was not used to choose anything within a run.
+
+## Recipe
+- {train["epochs"]} epochs of SGD, batch {train["batch_size"]}, momentum {train["momentum"]:g}{" (Nesterov)" if train["nesterov"] else ""}, weight decay {train["weight_decay"]:g}
+- Learning rate {train["lr"]:g}, {schedule}; label smoothing {train["label_smoothing"]:g}
+- Augmentation: {", ".join(augmentation) or "none"}
+- Precision {train["precision"]}; tested in float32{taught}
+- Trained on {device}; {statistics.mean(record["seconds"] for record in summary.records) / 60:.0f} minutes a run
+
+## Limits
+- Made to compare networks, on one data set of small images; nothing is known of its answers to other images, and it always gives one of its classes.
+- Most frequent confusions, of {sum_:,} answers over all seeds: {"; ".join(f"{classes[i]} taken for {classes[j]} ({100 * share:.1f} % of {classes[i]})" for share, i, j in worst)}.
+- {len(summary.records)} seed(s): differences of the order of the spread say nothing.
+
+## Licence
+The weights and the code that made them: MIT, as the project. {_licence(data)}
+'''
+
+
+def _is_fashion_mnist(data: Dict[str, Any]) -> bool:
+    return data['kind'] == 'idx' and 'Ankle boot' in (data['labels'] or [])
+
+
+def _data_text(data: Dict[str, Any], record: Record) -> str:
+    name = 'Fashion-MNIST (Zalando)' if _is_fashion_mnist(data) else f'Files of kind `{data["kind"]}`'
+    return f'{name}, {record["images"]:,} test images, inputs of {data["size"]} x {data["size"]}.'
+
+
+def _licence(data: Dict[str, Any]) -> str:
+    return 'Fashion-MNIST is by Zalando SE, MIT.' if _is_fashion_mnist(data) else "The data have their owners' terms."
+
+
+def _numbers(values: List[float]) -> str:
+    return ', '.join(f'{value:g}' for value in values)
+
+
+def plot(summaries: List[Summary], folder: Path) -> bool:
+    """Accuracy against MACs, and the confusion matrix of each network; False where there is no matplotlib."""
+    try:
+        import matplotlib
+    except ImportError:
+        return False
+    matplotlib.use('Agg')
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(8, 5), layout='constrained')
+    for s in summaries:
+        x, y = s.records[0]['macs'] / 1e6, 100 * s.mean
+        axes.errorbar(x, y, yerr=100 * (s.spread or 0), fmt='o', capsize=3)
+        axes.annotate(s.name, (x, y), xytext=(6, 4), textcoords='offset points', fontsize=8)
+    axes.set_xlabel('multiply-accumulates of one image, millions')
+    axes.set_ylabel('test accuracy, %; bars: sample standard deviation')
+    axes.set_xlim(left=0)
+    axes.grid(alpha=0.3)
+    figure.savefig(folder / 'accuracy-macs.png', dpi=120)
+    pyplot.close(figure)
+
+    for s in summaries:
+        classes = s.records[0]['classes']
+        shares = [[cell / max(sum(row), 1) for cell in row] for row in s.confusion]
+        side = 2 + 0.5 * len(classes)
+        figure, axes = pyplot.subplots(figsize=(side + 1, side), layout='constrained')
+        axes.imshow(shares, cmap='Blues', vmin=0, vmax=1)
+        for i, row in enumerate(shares):
+            for j, share in enumerate(row):
+                if len(classes) <= 20 and share >= 0.001:
+                    axes.text(j, i, f'{100 * share:.1f}', ha='center', va='center', fontsize=7, color='white' if share > 0.5 else 'black')
+        if len(classes) <= 20:
+            axes.set_xticks(range(len(classes)), classes, rotation=45, ha='right')
+            axes.set_yticks(range(len(classes)), classes)
+        axes.set_xlabel('answer, % of the class')
+        axes.set_ylabel('class')
+        axes.set_title(f'{s.name}: {s.accuracy}')
+        figure.savefig(folder / f'confusion-{s.name}.png', dpi=100)
+        pyplot.close(figure)
+    return True
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,218 @@
+"""Runs on a few small images: learning, stopping and going on, messages."""
+import contextlib
+import dataclasses
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+from typing import Any, Dict, Iterator
+from unittest import mock
+
+import torch
+
+from make_fixtures import write_idx
+from trainer import run as run_module
+from trainer.checkpoint import load_checkpoint
+from trainer.config import Config, ConfigError, config_from, read_config
+from trainer.data import open_data
+from trainer.run import Diverged, Stopped, train
+from trainer.schedule import learning_rate
+
+TRAIN = Path(__file__).parents[1]
+
+
+def values(folder: Path, **train_values: Any) -> Dict[str, Any]:
+    return {
+        'data': {'kind': 'idx', 'path': str(folder), 'size': 8, 'mean': [0.4], 'std': [0.3], 'pad': 1},
+        'network': {'arch': 'resnet_small14', 'widths': [8, 16], 'blocks_per_stage': 1, 'c0': 4},
+        'train': {'epochs': 3, 'batch_size': 16, 'lr': 0.05, 'threads': 1, **train_values},
+    }
+
+
+class TrainingTest(unittest.TestCase):
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        write_idx(self.folder, 96, 8)
+
+    def config(self, **train_values: Any) -> Config:
+        return config_from(values(self.folder, **train_values))
+
+    def train(self, config: Config, name: str) -> Dict[str, Any]:
+        return train(config, self.folder / name, lambda _line: None)
+
+    def assert_same_run(self, a: str, b: str) -> None:
+        """The same weights, buffers and records, to the bit."""
+        ours, theirs = (load_checkpoint(self.folder / name / 'checkpoint.pt') for name in (a, b))
+        self.assertEqual(ours.model.keys(), theirs.model.keys())
+        for key in ours.model:
+            self.assertTrue(torch.equal(ours.model[key], theirs.model[key]), key)
+        for key, state in ours.optimizer.items():
+            self.assertTrue(torch.equal(state['momentum_buffer'], theirs.optimizer[key]['momentum_buffer']))
+        for one, other in zip(ours.meta['progress']['history'], theirs.meta['progress']['history']):
+            for key in ('epoch', 'lr', 'trainLoss', 'trainAccuracy', 'testAccuracy'):
+                self.assertEqual(one[key], other[key], key)
+
+    def test_learns(self) -> None:
+        result = self.train(self.config(epochs=8), 'run')
+        self.assertGreater(result['testAccuracy'], 0.9)
+        self.assertEqual(sum(map(sum, result['confusion'])), 96)
+        records = [json.loads(line) for line in (self.folder / 'run' / 'log.jsonl').read_text().splitlines()]
+        self.assertEqual([record['epoch'] for record in records], list(range(1, 9)))
+        self.assertLess(records[-1]['trainLoss'], records[0]['trainLoss'])
+        # A run that is complete is not trained again.
+        with mock.patch.object(run_module, '_Run', side_effect=AssertionError):
+            self.assertEqual(self.train(self.config(epochs=8), 'run'), result)
+
+    def test_resumes_to_the_bit(self) -> None:
+        """Stopped within an epoch, at its end, and killed between checkpoints."""
+        self.train(self.config(), 'whole')
+        for name, stops in [('within', {2}), ('twice', {4, 11}), ('at-the-end', {6})]:
+            with self.subTest(name):
+                for step in sorted(stops):
+                    with self.stopping_at(step), self.assertRaises(Stopped):
+                        self.train(self.config(), name)
+                self.train(self.config(), name)
+                self.assert_same_run('whole', name)
+        with self.subTest('killed'):
+            with self.failing_at(9), self.assertRaises(KeyboardInterrupt):
+                self.train(self.config(), 'killed')
+            self.assertEqual(load_checkpoint(self.folder / 'killed' / 'checkpoint.pt').meta['progress']['epoch'], 1)
+            self.train(self.config(), 'killed')
+            self.assert_same_run('whole', 'killed')
+
+    @contextlib.contextmanager
+    def at_step(self, number: int, action: Any) -> Iterator[None]:
+        """Does something within the step that is so many steps after the run's start."""
+        step = run_module._Run._step
+
+        def counted(run: Any, *arguments: Any) -> Any:
+            if run.progress.epoch * run.steps + run.progress.step + 1 == number:
+                action()
+            return step(run, *arguments)
+
+        with mock.patch.object(run_module._Run, '_step', counted):
+            yield
+
+    def stopping_at(self, number: int) -> Any:
+        return self.at_step(number, lambda: os.kill(os.getpid(), signal.SIGTERM))
+
+    def failing_at(self, number: int) -> Any:
+        def fail() -> None:
+            raise KeyboardInterrupt
+
+        return self.at_step(number, fail)
+
+    def test_seed_decides(self) -> None:
+        for name, seed in [('a', 0), ('b', 0), ('c', 1)]:
+            self.train(self.config(epochs=1, seed=seed), name)
+        self.assert_same_run('a', 'b')
+        with self.assertRaises(AssertionError):
+            self.assert_same_run('a', 'c')
+
+    def test_distillation(self) -> None:
+        self.train(self.config(epochs=8), 'teacher')
+        config = values(self.folder, epochs=8)
+        config['distill'] = {'teacher': str(self.folder / 'teacher' / 'checkpoint.pt'), 'weight': 1.0, 'temperature': 2}
+        self.assertGreater(self.train(config_from(config), 'pupil')['testAccuracy'], 0.9)
+        config['network']['classes'] = 4
+        with self.assertRaisesRegex(ConfigError, 'the teacher knows 3 classes, not 4'):
+            self.train(config_from(config), 'other')
+
+    def test_divergence_keeps_the_checkpoint(self) -> None:
+        self.train(self.config(epochs=1), 'run')
+        before = (self.folder / 'run' / 'checkpoint.pt').read_bytes()
+        with self.assertRaisesRegex(Diverged, 'try a lower train.lr'):
+            self.train(self.config(lr=1e30), 'other')
+        self.assertEqual((self.folder / 'run' / 'checkpoint.pt').read_bytes(), before)
+        self.assertFalse((self.folder / 'other' / 'checkpoint.pt').exists())
+
+    def test_bf16(self) -> None:
+        self.assertGreater(self.train(self.config(epochs=8, precision='bf16', channels_last=True), 'run')['testAccuracy'], 0.9)
+
+    def test_messages(self) -> None:
+        def changed(table: str, **changes: Any) -> Dict[str, Any]:
+            config = values(self.folder)
+            config[table] = {**config[table], **changes}
+            return config
+
+        for config, message in [
+            (changed('train', epoch=3), "train: unknown key 'epoch'; known are epochs"),
+            (changed('train', epochs=0), 'train.epochs must be at least 1, got 0'),
+            (changed('train', epochs='3'), "epochs: expected int, got '3'"),
+            (changed('train', epochs=True), 'epochs: expected int, got True'),
+            (changed('train', lr=-1), 'train.lr must be positive, got -1'),
+            (changed('train', warmup_epochs=3), 'train.warmup_epochs must be at least 0 and less than train.epochs'),
+            (changed('train', schedule='linear'), "train.schedule must be one of cosine, step, got 'linear'"),
+            (changed('train', batch_size=100), 'train.batch_size = 100 is more than there are training images'),
+            (changed('network', arch='resnet19'), "network.arch must be one of resnet18, .*, got 'resnet19'"),
+            (changed('network', c0=-1), 'c0 must be a positive number'),
+            (changed('network', depths={'conv9': 1}), "there is no plain convolution 'conv9'; the convolutions are conv1, layer1.0.conv1"),
+            (changed('network', depths={'conv1': 3}), 'conv1: depth 3 leaves none of the 8 output channels .* the deepest feasible depth is 1'),
+            (changed('network', classes=2), 'network.classes = 2, but the data have 3'),
+            (changed('data', path='/nowhere'), '/nowhere: there is no train-images-idx3-ubyte'),
+            (changed('data', size=9), 'images are 8 x 8, but data.size is 9'),
+            (changed('data', labels=['a']), 'there are 3 classes, but data.labels has 1'),
+            ({**values(self.folder), 'data': {}}, 'data: kind is missing'),
+        ]:
+            with self.subTest(message), self.assertRaisesRegex(ConfigError, message):
+                self.train(config_from(config), 'run')
+        self.train(self.config(epochs=1), 'run')
+        with self.assertRaisesRegex(ConfigError, r'holds another run: its \[train\] is'):
+            self.train(self.config(epochs=2), 'run')
+
+    def test_damaged_files(self) -> None:
+        (self.folder / 't10k-labels-idx1-ubyte').write_bytes(b'\0\0\x08\x03')
+        with self.assertRaisesRegex(ConfigError, 't10k-labels-idx1-ubyte is no IDX file'):
+            open_data(self.config().data)
+        (self.folder / 'run').mkdir()
+        (self.folder / 'run' / 'checkpoint.pt').write_bytes(b'nothing')
+        write_idx(self.folder, 96, 8)
+        with self.assertRaisesRegex(ConfigError, 'cannot be read as a checkpoint'):
+            self.train(self.config(), 'run')
+
+
+class ScheduleTest(unittest.TestCase):
+    def test_rates(self) -> None:
+        base = config_from(values(Path('.'), epochs=10, lr=1.0)).train
+        cosine = dataclasses.replace(base, warmup_epochs=2.0)
+        self.assertAlmostEqual(learning_rate(cosine, 1), 0.5)
+        self.assertAlmostEqual(learning_rate(cosine, 2), 1)
+        self.assertAlmostEqual(learning_rate(cosine, 6), 0.5)
+        self.assertAlmostEqual(learning_rate(cosine, 10), 0)
+        step = dataclasses.replace(base, schedule='step', milestones=(3, 6))
+        self.assertEqual([round(learning_rate(step, epoch), 9) for epoch in (0.1, 3, 3.1, 6, 6.1)], [1, 1, 0.1, 0.1, 0.01])
+
+
+class CommandTest(unittest.TestCase):
+    def test_ctrl_c(self) -> None:
+        """The command itself: stopped by SIGINT with the status of a stopped command, then taken up again."""
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            write_idx(folder, 96, 8)
+            (folder / 'config.json').write_text(json.dumps(values(folder, epochs=400)))
+            command = [sys.executable, str(TRAIN / 'train.py'), str(folder / 'config.json'), '--run', str(folder / 'run')]
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            assert process.stdout is not None
+            while not process.stdout.readline().startswith('epoch 1/'):
+                self.assertIsNone(process.poll())
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=60)
+            self.assertEqual(process.returncode, 130, errors)
+            self.assertIn('the same command goes on from here', errors)
+            done = load_checkpoint(folder / 'run' / 'checkpoint.pt').meta['progress']['epoch']
+            self.assertGreaterEqual(done, 1)
+            bad = subprocess.run([*command, '--set', 'train.epochs=3'], capture_output=True, text=True)
+            self.assertEqual(bad.returncode, 2)
+            self.assertIn('holds another run', bad.stderr)
+
+
+if __name__ == '__main__':
+    unittest.main()

@@ -1,0 +1,1 @@
+"""Image classification: configurations, data, the training loop and its checkpoints."""

@@ -1,0 +1,73 @@
+"""Checkpoints of a run: written whole or not at all, and read as data, never as code.
+
+A file holds tensors, and everything else as one JSON text: the restricted unpickler of PyTorch 1.13 knows no floats.
+"""
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pickle
+from pathlib import Path
+from typing import Any, Dict, List, NamedTuple, Optional
+
+import torch
+from torch import nn
+
+from compconv.engine_file import Preprocess, load_engine_file, metadata_of
+from compconv.networks import NetworkOptions, create_network
+
+from .config import Config, ConfigError, config_from
+
+
+class Checkpoint(NamedTuple):
+    meta: Dict[str, Any]
+    """`config`, `classes`, and where the run stands."""
+    model: Dict[str, Any]
+    optimizer: Dict[Any, Any]
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """A kill or a power cut at any moment leaves the old file or the new one."""
+    partial = path.with_suffix('.partial')
+    with partial.open('wb') as file:
+        torch.save({**checkpoint._asdict(), 'meta': json.dumps(checkpoint.meta)}, file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Raises ConfigError if it is not a checkpoint of a run."""
+    try:
+        state = torch.load(path, map_location='cpu', weights_only=True)
+        return Checkpoint(json.loads(state['meta']), state['model'], state['optimizer'])
+    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError, ValueError) as error:
+        raise ConfigError(f'{path} cannot be read as a checkpoint of a run: {error}') from error
+
+
+class TrainedNetwork(NamedTuple):
+    model: nn.Module
+    options: NetworkOptions
+    classes: List[str]
+    preprocess: Optional[Preprocess]
+    """Absent where a file does not say."""
+
+
+def load_network(path: Path) -> TrainedNetwork:
+    """The network of a checkpoint or of an exported `.safetensors` file, in float32 on the CPU. Raises ConfigError."""
+    if path.suffix == '.safetensors':
+        try:
+            file = load_engine_file(path)
+        except (OSError, ValueError) as error:
+            raise ConfigError(str(error)) from error
+        classes = file.labels or [str(i) for i in range(metadata_of(file.options)['classes'])]
+        return TrainedNetwork(file.model, file.options, classes, file.preprocess)
+    checkpoint = load_checkpoint(path)
+    config = config_from(checkpoint.meta['config'], str(path))
+    classes = [str(name) for name in checkpoint.meta['classes']]
+    options = dataclasses.replace(config.network, classes=config.network.classes or len(classes))
+    model = create_network(options)
+    model.load_state_dict(checkpoint.model)
+    data = config.data
+    return TrainedNetwork(model, options, classes, Preprocess(data.resize or data.size, data.mean, data.std, data.size))
