@@ -31,7 +31,6 @@ export class Connection {
   #end: CompConvError | undefined;
   readonly #lifeline = `compconv-webgpu ${Math.random()}`;
   readonly #unwatch = new AbortController();
-  readonly #ignoreErrors: () => void;
   readonly #stopWaiting: () => void;
 
   constructor(worker: Worker, timeoutMs: number) {
@@ -43,10 +42,10 @@ export class Connection {
     const advice = 'does its script call `serve()` of compconv-webgpu/worker, before anything is awaited?';
     const onError = ({ message }: ErrorEvent) => this.#fail(`the worker failed: ${message || 'its script does not load'}`);
     const timer = setTimeout(() => this.#fail(`the worker has not answered for ${timeoutMs} ms; ${advice}`), timeoutMs);
-    this.#ignoreErrors = () => worker.removeEventListener('error', onError);
+    // Once it serves, errors of the app's in it are the app's.
     this.#stopWaiting = () => {
       clearTimeout(timer);
-      this.#ignoreErrors();
+      worker.removeEventListener('error', onError);
     };
     worker.addEventListener('error', onError);
     worker.postMessage({ [PORT]: port2, lifeline: this.#lifeline } satisfies Introduction, [port2]);
@@ -90,8 +89,6 @@ export class Connection {
   }
 
   #receive(reply: Reply): void {
-    // It serves, and may answer before it says so: errors of the app's in it are the app's from now on.
-    this.#ignoreErrors();
     if ('ready' in reply) return this.#begin(reply.hasLifeline);
     if ('lost' in reply) return this.#losses.get(reply.lost)?.(unpackError(reply.error));
     const call = this.#calls.get(reply.call);

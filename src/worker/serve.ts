@@ -41,6 +41,7 @@ function servePort({ [PORT]: port, lifeline }: Introduction, shared: ServeOption
     // Cancelled at the last moment: nobody would dispose of it.
     if (hooks.signal.aborted) return session.dispose();
     sessions.set(call, session);
+    await begun;
     const { graph, cost, model } = session;
     send({ call, result: { graph, cost, labels: model.labels } satisfies SessionFacts, state: stateOf(session) });
   };
@@ -56,8 +57,10 @@ function servePort({ [PORT]: port, lifeline }: Introduction, shared: ServeOption
       if (!session) throw new CompConvError('disposed', 'the session was disposed; load the model again');
       if (request.method === 'dispose') sessions.delete(request.session);
       const result = await perform(session, request.method, request.args, hooks);
+      await begun;
       send({ call, result, state: sessions.has(request.session) ? stateOf(session) : undefined }, transfersOf(result));
     } catch (error) {
+      await begun;
       send({ call, error: packError(error) });
     } finally {
       running.delete(call);
@@ -89,7 +92,8 @@ function servePort({ [PORT]: port, lifeline }: Introduction, shared: ServeOption
   // Whoever sent it would wait for ever.
   port.onmessageerror = end;
   const held = holdLifeline(lifeline);
-  void held.then((release) => send({ ready: true, hasLifeline: release !== undefined }));
+  // Before any answer, so that whoever has one also learns when this worker is gone.
+  const begun = held.then((release) => send({ ready: true, hasLifeline: release !== undefined }));
 }
 
 function stateOf(session: LoadedModel): SessionState {

@@ -348,7 +348,7 @@ describe('a worker', () => {
     const found = await inPage(`
       const other = workerOf('late-slip.js');
       const engine = connect(other);
-      // Bytes: what a new worker fetches first may go past the routes of this test.
+      // Bytes, which are answered at once, maybe before the worker has its lock.
       const first = await outcome(engine.loadModel(new Uint8Array(8)));
       other.postMessage('slip');
       await new Promise((resolve) => other.addEventListener('error', (event) => (event.preventDefault(), resolve())));
