@@ -3,8 +3,9 @@ import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { Budget, SearchReport } from '../../bench/search/report.ts';
 import { searchDepths, type Sensitivity } from '../../bench/search/search.ts';
 import type { SearchProgress } from '../../bench/search/measure.ts';
+import { architectures } from '../../src/models/network.ts';
 import { openDevice } from '../../src/runtime/device.ts';
-import { lookUp, tuningKey } from '../../src/runtime/tuning-cache.ts';
+import { choicesOf, lookUp, tuningKey } from '../../src/runtime/tuning-cache.ts';
 import { openNodeGpu } from '../node-adapter.ts';
 import {
   addJsonOption,
@@ -22,7 +23,6 @@ import {
 } from '../options.ts';
 import { readJson, writeText } from '../files.ts';
 import { count, milliseconds, percent, print, printJson, ProgressLine, table } from '../report.ts';
-import { architectures } from '../../src/models/network.ts';
 
 interface SearchFlags extends SizeFlags, ScheduleFlags, TunedFlags {
   readonly weights?: string;
@@ -86,7 +86,7 @@ async function runSearch(flags: SearchFlags, signal: AbortSignal): Promise<void>
   try {
     const { tuning } = tuningOptions(flags);
     const tuned = tuning && (await lookUp(tuning, tuningKey(engine.adapter)));
-    const choices = new Map(Object.entries(tuned?.signatures ?? {}).map(([signature, { chosen }]) => [signature, chosen]));
+    const choices = choicesOf(new Map(Object.entries(tuned?.signatures ?? {})));
     const wanted: Budget = paramsBudget === undefined ? { latency: budget } : { params: paramsBudget };
     const report = await searchDepths(
       {
