@@ -86,10 +86,14 @@ def summarise(records: List[Record]) -> List[Summary]:
 
 
 def _without_seed(record: Record) -> Any:
-    config = json.loads(json.dumps(record['config']))
+    # A part that is not there and one that is null are the same: records of earlier versions lack what was added since.
+    config = {part: dict(values) for part, values in record['config'].items() if values is not None}
     for key in ('seed', 'device', 'threads', 'eval_every', 'save_minutes'):
         config['train'].pop(key)
     config['data'].pop('path')
+    # Of the same seed each.
+    for part, file in (('distill', 'teacher'), ('pretrained', 'weights')):
+        config.get(part, {}).pop(file, None)
     return config
 
 

@@ -19,33 +19,58 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple
+from typing import Any, Dict, List, NamedTuple, Optional
 
 HERE = Path(__file__).resolve().parent
-CONFIG = HERE / 'configs' / 'fashion-mnist.toml'
+CONFIGS = HERE / 'configs'
 RESULTS = HERE / 'results' / 'fashion-mnist.jsonl'
 RUNS = HERE / 'runs'
 EXIT_STOPPED = 130
 
-EXPERIMENTS: Dict[str, List[str]] = {
-    'plain': ['train.channels_last=true'],
-    'compconv16': ['network.c0=16'],
+
+class Experiment(NamedTuple):
+    """A network of the table: a configuration, and what is set otherwise than it says."""
+
+    settings: List[str] = []
+    config: str = 'fashion-mnist'
+    epochs: int = 10
+    seeds: int = 3
+    teacher: Optional[str] = None
+    """The experiment whose network of the same seed is the `distill.teacher`, or what `pretrained.weights` are."""
+    teacher_key: str = 'distill.teacher'
+
+
+# Memory layouts are the faster ones: they change nothing else.
+LAST = 'train.channels_last=true'
+
+EXPERIMENTS: Dict[str, Experiment] = {
+    'plain': Experiment([LAST]),
+    'compconv16': Experiment(['network.c0=16']),
     # As many multiply-accumulates as compconv16, by other means.
-    'narrow': ['network.widths=[10, 20, 40]', 'train.channels_last=true'],
-    'ghost': ['network.ghost_ratio=3', 'train.channels_last=true'],
+    'narrow': Experiment(['network.widths=[10, 20, 40]', LAST]),
+    'ghost': Experiment(['network.ghost_ratio=3', LAST]),
     # BatchNorm and ReLU inside the modules; lighter and heavier compression.
-    'compconv16-bn-relu': ['network.c0=16', 'network.inner="bn-relu"'],
-    'compconv8': ['network.c0=8'],
-    'compconv32': ['network.c0=32', 'train.channels_last=true'],
+    'compconv16-bn-relu': Experiment(['network.c0=16', 'network.inner="bn-relu"']),
+    'compconv8': Experiment(['network.c0=8']),
+    'compconv32': Experiment(['network.c0=32', LAST]),
     # The spec's own choices, taken otherwise.
-    'compconv16-no-shuffle': ['network.c0=16', 'network.shuffle_groups=1'],
-    'compconv16-slices-reversed': ['network.c0=16', 'network.slice_order="shallowest-first"'],
+    'compconv16-no-shuffle': Experiment(['network.c0=16', 'network.shuffle_groups=1']),
+    'compconv16-slices-reversed': Experiment(['network.c0=16', 'network.slice_order="shallowest-first"']),
+    # Depths chosen by `compconv search` on an adapter.
+    'searched': Experiment(config='fashion-mnist-searched'),
+    # What a plain twin is good for: as a teacher, and as what the modules begin with, against a run as short.
+    'compconv16-distilled': Experiment(config='fashion-mnist-compconv16-distilled', teacher='plain'),
+    'compconv16-short': Experiment(['network.c0=16'], epochs=3),
+    'compconv16-short-fitted': Experiment(['network.c0=16'], epochs=3, teacher='plain', teacher_key='pretrained.weights'),
+    # Networks as wide as CompConv128 was made for.
+    'resnet18': Experiment(config='fashion-mnist-resnet', epochs=8, seeds=1),
+    'resnet18-compconv128': Experiment(['network.c0=128'], config='fashion-mnist-resnet', epochs=8, seeds=1),
+    'resnet50': Experiment(['network.arch="resnet50"'], config='fashion-mnist-resnet', epochs=8, seeds=1),
+    'resnet50-compconv128': Experiment(['network.arch="resnet50"', 'network.c0=128'], config='fashion-mnist-resnet', epochs=8, seeds=1),
     # Whether the table would look different in full precision.
-    'plain-f32': ['train.channels_last=true', 'train.precision="f32"'],
-    'compconv16-f32': ['network.c0=16', 'train.precision="f32"', 'train.channels_last=true'],
+    'plain-f32': Experiment([LAST, 'train.precision="f32"'], seeds=1),
+    'compconv16-f32': Experiment(['network.c0=16', LAST, 'train.precision="f32"'], seeds=1),
 }
-"""Settings of each network; all else is the configuration's. Memory layouts are the faster ones: they change nothing else."""
-CONTROLS = ('plain-f32', 'compconv16-f32')
 
 
 class Job(NamedTuple):
@@ -57,32 +82,63 @@ class Job(NamedTuple):
     def folder(self) -> Path:
         return RUNS / f'fashion-mnist-{self.name}-e{self.epochs}-s{self.seed}'
 
+    @property
+    def teacher(self) -> Optional['Job']:
+        name = EXPERIMENTS[self.name].teacher
+        return None if name is None else Job(name, self.seed, EXPERIMENTS[name].epochs)
+
+    @property
+    def is_trained(self) -> bool:
+        """Here: its checkpoint can be used."""
+        return (self.folder / 'result.json').exists()
+
     def command(self) -> List[str]:
-        settings = [*EXPERIMENTS[self.name], f'train.seed={self.seed}', f'train.epochs={self.epochs}']
+        experiment = EXPERIMENTS[self.name]
+        settings = [*experiment.settings, f'train.seed={self.seed}', f'train.epochs={self.epochs}']
+        if self.teacher is not None:
+            # From where the run is started: results name no folder of this machine.
+            settings.append(f'{experiment.teacher_key}={json.dumps(str(self.teacher.folder.relative_to(HERE) / "checkpoint.pt"))}')
         options = [word for setting in settings for word in ('--set', setting)]
-        return [sys.executable, str(HERE / 'train.py'), str(CONFIG), '--run', str(self.folder), *options]
+        return [sys.executable, str(HERE / 'train.py'), str(CONFIGS / f'{experiment.config}.toml'), '--run', str(self.folder), *options]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--workers', type=int, default=1, metavar='N', help='runs at a time')
-    parser.add_argument('--seeds', type=int, default=5, metavar='N', help='of each network: 0 to N - 1')
-    parser.add_argument('--epochs', type=int, default=10, metavar='N')
+    parser.add_argument('--seeds', type=int, metavar='N', help='of each network: 0 to N - 1; default 3, and 1 for what takes long')
+    parser.add_argument('--epochs', type=int, metavar='N', help="instead of each network's own")
     parser.add_argument('--only', action='append', choices=list(EXPERIMENTS), metavar='NAME', help='may be given several times')
     parser.add_argument('--minutes', type=float, metavar='N', help='stop after these; what is running can be taken up again')
     parser.add_argument('--list', action='store_true', help='show what is done and what is not, and train nothing')
     arguments = parser.parse_args()
 
-    jobs = [Job(name, seed, arguments.epochs) for seed in range(arguments.seeds) for name in arguments.only or EXPERIMENTS]
-    # Seed by seed, so that at any time the table is of as many seeds as possible for all; the controls at the end.
-    jobs.sort(key=lambda job: (job.name in CONTROLS, job.seed))
+    names = arguments.only or list(EXPERIMENTS)
+    jobs = [
+        Job(name, seed, arguments.epochs or EXPERIMENTS[name].epochs)
+        for name in names
+        for seed in range(arguments.seeds or EXPERIMENTS[name].seeds)
+    ]
+    # Seed by seed, so that at any time the table is of as many seeds as possible for all.
+    jobs.sort(key=lambda job: job.seed)
     done = {key(record) for record in read_results()}
     if arguments.list:
         for job in jobs:
             print(f'{"done" if job in done else "begun" if job.folder.exists() else "open":5} {job.name}, seed {job.seed}')
         return 0
     deadline = time.monotonic() + 60 * arguments.minutes if arguments.minutes else float('inf')
-    return run_all([job for job in jobs if job not in done], arguments.workers, deadline)
+    return run_all(with_teachers([job for job in jobs if job not in done]), arguments.workers, deadline)
+
+
+def with_teachers(jobs: List[Job]) -> List[Job]:
+    """Teachers before their pupils, also those whose results are known but whose checkpoints are not here."""
+    ordered: List[Job] = []
+    for job in jobs:
+        teacher = job.teacher
+        if teacher is not None and not teacher.is_trained and teacher not in ordered:
+            ordered.append(teacher)
+        if job not in ordered:
+            ordered.append(job)
+    return ordered
 
 
 def run_all(waiting: List[Job], workers: int, deadline: float) -> int:
@@ -104,8 +160,9 @@ def run_all(waiting: List[Job], workers: int, deadline: float) -> int:
         if stopped:
             for process in running.values():
                 process.terminate()
-        while waiting and not stopped and len(running) < workers:
-            job = waiting.pop(0)
+        ready = [job for job in waiting if job.teacher is None or job.teacher.is_trained]
+        for job in [] if stopped else ready[: workers - len(running)]:
+            waiting.remove(job)
             running[job] = start(job)
         time.sleep(0.5)
         for job, process in list(running.items()):
@@ -119,6 +176,7 @@ def run_all(waiting: List[Job], workers: int, deadline: float) -> int:
                 print(f'{job.name}, seed {job.seed}: {record["testAccuracy"]:.2%} in {record["seconds"]:.0f} s', flush=True)
             elif not (stopped and status in (EXIT_STOPPED, -signal.SIGTERM, -signal.SIGINT)):
                 failed += 1
+                waiting = [pupil for pupil in waiting if pupil.teacher != job]
                 print(f'{job.name}, seed {job.seed}: failed with status {status}; see {job.folder / "output.txt"}', file=sys.stderr, flush=True)
     if stopped:
         print('stopped; the same command goes on from here', flush=True)
@@ -130,6 +188,7 @@ def start(job: Job) -> 'subprocess.Popen[bytes]':
     with (job.folder / 'output.txt').open('ab') as output:
         return subprocess.Popen(
             job.command(),
+            cwd=HERE,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

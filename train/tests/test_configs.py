@@ -25,7 +25,14 @@ class ConfigFilesTest(unittest.TestCase):
         configs = {path.stem: read_config(path) for path in (TRAIN / 'configs').glob('*.toml')}
         self.assertEqual(
             set(configs),
-            {'fashion-mnist', 'fashion-mnist-compconv16', 'fashion-mnist-compconv16-distilled', 'imagenet-resnet50-compconv128'},
+            {
+                'fashion-mnist',
+                'fashion-mnist-compconv16',
+                'fashion-mnist-compconv16-distilled',
+                'fashion-mnist-resnet',
+                'fashion-mnist-searched',
+                'imagenet-resnet50-compconv128',
+            },
         )
         plain, light, taught = (configs[f'fashion-mnist{suffix}'] for suffix in ('', '-compconv16', '-compconv16-distilled'))
         self.assertEqual((plain.data, plain.train), (light.data, light.train))

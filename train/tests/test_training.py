@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any, Dict, Iterator
 from unittest import mock
 
+import numpy as np
 import torch
 
 from make_fixtures import write_idx
 from trainer import run as run_module
 from trainer.checkpoint import load_checkpoint
 from trainer.config import Config, ConfigError, config_from, read_config
-from trainer.data import open_data
+from trainer.data import open_data, read_idx
 from trainer.run import Diverged, Stopped, train
 from trainer.schedule import learning_rate
 
@@ -126,6 +127,35 @@ class TrainingTest(unittest.TestCase):
         with self.assertRaisesRegex(ConfigError, 'the teacher knows 3 classes, not 4'):
             self.train(config_from(config), 'other')
 
+    def test_pretrained(self) -> None:
+        """A run that begins with a fit to its plain twin, or with its own kind, knows something before it has learnt anything."""
+        config = values(self.folder, epochs=8)
+        del config['network']['c0']
+        self.train(config_from(config), 'plain')
+        checkpoint = self.folder / 'plain' / 'checkpoint.pt'
+        torch.save(load_checkpoint(checkpoint).model, self.folder / 'plain.pth')
+        for name, c0, weights in [('fitted', 4, checkpoint), ('same', None, checkpoint), ('state-dict', 4, self.folder / 'plain.pth')]:
+            with self.subTest(name):
+                # A rate at which nothing is learnt: what is right is from the start.
+                config = values(self.folder, epochs=1, lr=1e-9)
+                config['network'].update(c0=c0, classes=3)
+                config['pretrained'] = {'weights': str(weights), 'images': 48}
+                self.assertGreater(self.train(config_from(config), name)['testAccuracy'], 0.6)
+        with self.subTest('taken up'), self.stopping_at(4), self.assertRaises(Stopped):
+            self.train(config_from(config), 'stopped')
+        self.train(config_from(config), 'stopped')
+        self.assert_same_run('state-dict', 'stopped')
+        for change, message in [
+            ({'inner': 'bn-relu'}, "needs inner = 'linear'"),
+            ({'widths': [8, 12]}, 'is no state_dict of a plain resnet_small14 with 3 classes'),
+        ]:
+            config['network'] = {**values(self.folder)['network'], **change}
+            with self.subTest(message), self.assertRaisesRegex(ConfigError, message):
+                self.train(config_from(config), 'bad')
+        config['pretrained']['weights'] = str(self.folder / 'fitted' / 'checkpoint.pt')
+        with self.assertRaisesRegex(ConfigError, 'which is neither .* nor its plain twin'):
+            self.train(config_from(config), 'bad')
+
     def test_divergence_keeps_the_checkpoint(self) -> None:
         self.train(self.config(epochs=1), 'run')
         before = (self.folder / 'run' / 'checkpoint.pt').read_bytes()
@@ -158,7 +188,8 @@ class TrainingTest(unittest.TestCase):
             (changed('network', depths={'conv1': 3}), 'conv1: depth 3 leaves none of the 8 output channels .* the deepest feasible depth is 1'),
             (changed('network', classes=2), 'network.classes = 2, but the data have 3'),
             (changed('data', path='/nowhere'), '/nowhere: there is no train-images-idx3-ubyte'),
-            (changed('data', size=9), 'images are 8 x 8, but data.size is 9'),
+            (changed('data', size=9), 'images are 8 x 8, but data.size is 9; data.resize = 9 resizes them'),
+            (changed('data', mean=[0.4] * 3, std=[0.3] * 3), r'data.mean must be 1 number\(s\), as many as resnet_small14 takes channels'),
             (changed('data', labels=['a']), 'there are 3 classes, but data.labels has 1'),
             ({**values(self.folder), 'data': {}}, 'data: kind is missing'),
         ]:
@@ -167,6 +198,23 @@ class TrainingTest(unittest.TestCase):
         self.train(self.config(epochs=1), 'run')
         with self.assertRaisesRegex(ConfigError, r'holds another run: its \[train\] is'):
             self.train(self.config(epochs=2), 'run')
+
+    def test_resized_in_three_channels(self) -> None:
+        """What the engine makes of the same image: Pillow's resize, in each channel normalised by its own numbers."""
+        from PIL import Image
+
+        raw = values(self.folder)
+        raw['data'].update(size=11, resize=11, mean=[0.1, 0.2, 0.3], std=[0.5, 0.6, 0.7])
+        raw['network'].update(in_channels=3)
+        config = config_from(raw)
+        images, _ = next(open_data(config.data).test(2, 0, 1))
+        self.assertEqual(images.shape, (2, 3, 11, 11))
+        pixels = read_idx(self.folder / 't10k-images-idx3-ubyte', 3)[1].numpy()
+        resized = np.asarray(Image.fromarray(pixels).resize((11, 11), Image.Resampling.BILINEAR))
+        for channel, (mean, std) in enumerate(zip(config.data.mean, config.data.std)):
+            expected = torch.from_numpy((resized / 255 - mean) / std).float()
+            self.assertLess(float((images[1, channel] - expected).abs().max()), 1e-6)
+        self.assertEqual(self.train(config, 'run')['images'], 96)
 
     def test_damaged_files(self) -> None:
         (self.folder / 't10k-labels-idx1-ubyte').write_bytes(b'\0\0\x08\x03')

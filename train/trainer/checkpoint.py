@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from compconv import convert
 from compconv.engine_file import Preprocess, load_engine_file, metadata_of
 from compconv.networks import NetworkOptions, create_network
 
@@ -71,3 +72,38 @@ def load_network(path: Path) -> TrainedNetwork:
     model.load_state_dict(checkpoint.model)
     data = config.data
     return TrainedNetwork(model, options, classes, Preprocess(data.resize or data.size, data.mean, data.std, data.size))
+
+
+def load_pretrained(path: Path, options: NetworkOptions, images: Tensor) -> nn.Module:
+    """The network of `options` with the weights of a file, which holds the same network or its plain twin: from a plain twin, CompConv
+    modules are fitted to its convolutions on the images. A `.pth` file is a state_dict. Raises ConfigError.
+    """
+    plain = dataclasses.replace(options, c0=None, depths=None)
+    if path.suffix == '.pth':
+        stored = plain
+        model = create_network(plain)
+        try:
+            model.load_state_dict(torch.load(path, map_location='cpu', weights_only=True))
+        except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, TypeError) as error:
+            raise ConfigError(f'{path} is no state_dict of a plain {options.arch} with {plain.classes} classes: {error}') from error
+    else:
+        network = load_network(path)
+        stored, model = network.options, network.model
+    if metadata_of(stored) == metadata_of(options) and stored.inner_bias == options.inner_bias:
+        return model
+    if metadata_of(stored) != metadata_of(plain):
+        raise ConfigError(f'{path} holds {metadata_of(stored)}, which is neither {metadata_of(options)} nor its plain twin')
+    try:
+        return convert(
+            model,
+            c0=options.c0,
+            depths=options.depths,
+            shuffle_groups=options.shuffle_groups,
+            inner=options.inner,
+            inner_bias=options.inner_bias,
+            slice_order=options.slice_order,
+            init='fit',
+            images=images,
+        )
+    except ValueError as error:
+        raise ConfigError(str(error)) from error

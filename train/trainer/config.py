@@ -25,11 +25,11 @@ class DataConfig:
     path: str
     mean: Tuple[float, ...]
     std: Tuple[float, ...]
-    """Input = (pixel / 255 - mean) / std, per channel."""
+    """Input = (pixel / 255 - mean) / std, per channel. `idx`: its one channel is repeated, if the network takes three."""
     size: int
     """Side of the input. `folder`: of the random resized crop in training, and of the centre crop of the test."""
     resize: Optional[int] = None
-    """`folder`: the shorter side before the centre crop. Default `size`."""
+    """`folder`: the shorter side before the centre crop; default `size`. `idx`: images are resized to squares of this side."""
     pad: int = 0
     """`idx`: random crop after zero padding by this on all sides."""
     flip: bool = True
@@ -85,11 +85,23 @@ class DistillConfig:
 
 
 @dataclass(frozen=True)
+class PretrainedConfig:
+    """Where the weights of a new run come from, instead of chance."""
+
+    weights: str
+    """The same network, or its plain twin, to whose layers the CompConv modules are then fitted: a checkpoint of a run, an exported
+    `.safetensors` file, or a `.pth` file of a state_dict, such as torchvision's."""
+    images: int = 64
+    """Training images for the fit: memory grows with them, to about 3 GB for 64 of 224 x 224."""
+
+
+@dataclass(frozen=True)
 class Config:
     data: DataConfig
     network: NetworkOptions
     train: TrainConfig
     distill: Optional[DistillConfig] = None
+    pretrained: Optional[PretrainedConfig] = None
 
     def to_json(self) -> Dict[str, Any]:
         result: Dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
@@ -197,7 +209,8 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
 
 
 def _check(config: Config, where: str) -> None:
-    data, network, train, distill = config.data, config.network, config.train, config.distill
+    data, network, train, distill, pretrained = config.data, config.network, config.train, config.distill, config.pretrained
+    channels = network.input_shape[1]
     _one_of(f'{where}: data.kind', data.kind, ['idx', 'folder'])
     _one_of(f'{where}: network.arch', network.arch, ARCHITECTURES)
     _one_of(f'{where}: train.schedule', train.schedule, ['cosine', 'step'])
@@ -205,6 +218,8 @@ def _check(config: Config, where: str) -> None:
     _one_of(f'{where}: train.device', train.device, ['auto', 'cpu', 'cuda'])
     for name, value, valid, rule in [
         ('data.size', data.size, data.size >= 1, 'at least 1'),
+        ('data.resize', data.resize, data.resize is None or data.resize >= data.size, 'at least data.size'),
+        ('data.mean', data.mean, len(data.mean) == channels, f'{channels} number(s), as many as {network.arch} takes channels'),
         ('data.pad', data.pad, data.pad >= 0, 'at least 0'),
         ('data.workers', data.workers, data.workers >= 0, 'at least 0'),
         ('data.std', data.std, all(x > 0 for x in data.std) and len(data.std) == len(data.mean), 'positive, as many as data.mean'),
@@ -215,6 +230,7 @@ def _check(config: Config, where: str) -> None:
         ('train.label_smoothing', train.label_smoothing, 0 <= train.label_smoothing < 1, 'at least 0 and less than 1'),
         ('train.threads', train.threads, train.threads is None or train.threads >= 1, 'at least 1'),
         ('train.eval_every', train.eval_every, train.eval_every >= 1, 'at least 1'),
+        ('pretrained.images', pretrained and pretrained.images, pretrained is None or pretrained.images >= 1, 'at least 1'),
         ('distill.weight', distill and distill.weight, distill is None or 0 < distill.weight <= 1, 'more than 0 and at most 1'),
         ('distill.temperature', distill and distill.temperature, distill is None or distill.temperature > 0, 'positive'),
     ]:

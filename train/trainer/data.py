@@ -45,9 +45,13 @@ class IdxData:
         folder = Path(config.path)
         self._train = _idx_pair(folder, 'train', config.train_limit)
         self._test = _idx_pair(folder, 't10k', config.test_limit)
+        if config.resize is not None:
+            self._train, self._test = ((_resized(images, config.resize), labels) for images, labels in (self._train, self._test))
         for images, _ in (self._train, self._test):
             if images.shape[1:] != (config.size, config.size):
-                raise ConfigError(f'{folder}: images are {images.shape[2]} x {images.shape[1]}, but data.size is {config.size}')
+                size = f'{images.shape[2]} x {images.shape[1]}'
+                hint = f'; data.resize = {config.size} resizes them' if config.resize is None else ''
+                raise ConfigError(f'{folder}: images are {size}, but data.size is {config.size}{hint}')
         count = 1 + max(int(self._train[1].max()), int(self._test[1].max()))
         self.classes: Sequence[str] = config.labels or [str(i) for i in range(count)]
         if len(self.classes) < count:
@@ -80,7 +84,8 @@ class IdxData:
             yield self._normalised(images[begin : begin + batch_size]), labels[begin : begin + batch_size]
 
     def _normalised(self, pixels: Tensor) -> Tensor:
-        return ((pixels.unsqueeze(1).float() / 255) - self._config.mean[0]) / self._config.std[0]
+        mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (self._config.mean, self._config.std))
+        return ((pixels.unsqueeze(1).float() / 255) - mean) / std
 
 
 def _idx_pair(folder: Path, part: str, limit: Optional[int]) -> Tuple[Tensor, Tensor]:
@@ -96,6 +101,16 @@ def _idx_file(folder: Path, name: str) -> Path:
         if path.exists():
             return path
     raise ConfigError(f'{folder}: there is no {name} or {name}.gz (data.path names the folder of the IDX files)')
+
+
+def _resized(images: Tensor, side: int) -> Tensor:
+    """Square images of that side, as the engine and torchvision resize them: by Pillow, to whole levels."""
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise ConfigError('data.resize needs Pillow') from error
+    resized = [np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BILINEAR)) for image in images.numpy()]
+    return torch.from_numpy(np.stack(resized))
 
 
 def read_idx(path: Path, dimensions: int) -> Tensor:

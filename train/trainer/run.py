@@ -21,8 +21,8 @@ from torch import Tensor, nn
 
 from compconv import count, create_network
 
-from .checkpoint import Checkpoint, load_checkpoint, load_network, save_checkpoint
-from .config import Config, ConfigError, config_from
+from .checkpoint import Checkpoint, load_checkpoint, load_network, load_pretrained, save_checkpoint
+from .config import Config, ConfigError, PretrainedConfig, config_from
 from .data import open_data
 from .distributed import Process, join, leave
 from .schedule import learning_rate
@@ -99,8 +99,10 @@ class _Run:
         if classes < len(self.data.classes):
             raise ConfigError(f'network.classes = {classes}, but the data have {len(self.data.classes)}')
         self.options = dataclasses.replace(config.network, classes=classes)
+        checkpoint = folder / 'checkpoint.pt'
         try:
-            self.model = create_network(self.options)
+            pretrained = None if checkpoint.exists() else config.pretrained
+            self.model = create_network(self.options) if pretrained is None else self._pretrained(pretrained)
             self.cost = count(self.model, (1, self.options.input_shape[1], config.data.size, config.data.size))
         except ValueError as error:
             raise ConfigError(str(error)) from error
@@ -113,7 +115,6 @@ class _Run:
         self.scaler = _scaler(t.precision == 'f16' and process.device.type == 'cuda')
         self.teacher = self._teacher()
         self.progress = Progress()
-        checkpoint = folder / 'checkpoint.pt'
         if checkpoint.exists():
             self._resume(load_checkpoint(checkpoint))
         self.parallel = process.wrap(self.model)
@@ -267,6 +268,13 @@ class _Run:
         if len(network.classes) != self.options.classes:
             raise ConfigError(f'{self.config.distill.teacher}: the teacher knows {len(network.classes)} classes, not {self.options.classes}')
         return network.model.to(self.process.device).eval().requires_grad_(False)
+
+    def _pretrained(self, pretrained: PretrainedConfig) -> nn.Module:
+        """The same in every process: all see the first images of the first epoch."""
+        path = Path(pretrained.weights)
+        self.say(f'{self.folder}: weights from {path}')
+        batches = self.data.training(min(pretrained.images, self.steps * self.config.train.batch_size), self.config.train.seed, 0, 0, 0, 1)
+        return load_pretrained(path, self.options, next(batches)[0])
 
     def _collect(self, sums: Tensor) -> Tensor:
         """Moves the sums of all processes into the progress, and returns zeros to go on with."""
