@@ -5,11 +5,10 @@ import { openNodeGpu } from '../node-adapter.ts';
 import { CompConvError, throwIfAborted } from '../../src/errors.ts';
 import { networkCost } from '../../src/graph/cost.ts';
 import { shapeOf, withInputShape } from '../../src/graph/graph.ts';
-import type { NetworkModel } from '../../src/models/read-model.ts';
 import { createSession } from '../../src/runtime/session.ts';
 import { summarizePlan } from '../../src/scheduler/plan.ts';
-import { formatShape, type Tensor } from '../../src/tensor/tensor.ts';
-import type { IdxArray } from '../../src/vision/idx.ts';
+import { formatShape } from '../../src/tensor/tensor.ts';
+import { grayPictures, type IdxArray } from '../../src/vision/idx.ts';
 import { readIdx } from '../files.ts';
 import {
   addJsonOption,
@@ -51,8 +50,8 @@ const FIRST = 8;
 export function addEvalCommand(program: Command, signal: AbortSignal): void {
   const command = program.command('eval').summary('accuracy on an IDX data set (MNIST, Fashion-MNIST)');
   command.description(
-    'Counts how many images of an IDX data set a network gets right. Images are gray, of the size that the ' +
-      "network takes: they are normalised by the weights file's mean and std, not resized.",
+    'Counts how many images of an IDX data set a network gets right. They are resized and normalised as the weights file says, ' +
+      'in three channels if the network takes three.',
   );
   command
     .requiredOption('--weights <file>', 'weights: a .safetensors file of a PyTorch state_dict')
@@ -73,12 +72,10 @@ async function runEval(flags: EvalFlags, signal: AbortSignal): Promise<void> {
   const data = await readDataSet(flags);
   const model = await loadWeights(flags.weights, flags);
   const { macs, params } = networkCost(model.graph).total;
-  const [, h, w] = data.images.shape;
-  checkFit(model, h, w);
 
   const progress = new ProgressLine();
   const batch = Math.min(flags.batch, data.total);
-  const graph = withInputShape(model.graph, { n: batch, h, w, c: 1 });
+  const graph = withInputShape(model.graph, { ...shapeOf(model.graph, model.graph.input), n: batch });
   const { gpu } = await openNodeGpu();
   const session = await createSession({ ...model, graph }, { gpu, signal, ...scheduleOptions(flags), ...tuningOptions(flags) });
   try {
@@ -89,7 +86,7 @@ async function runEval(flags: EvalFlags, signal: AbortSignal): Promise<void> {
     for (let begin = 0; begin < data.total; begin += batch) {
       throwIfAborted(signal);
       const end = Math.min(begin + batch, data.total);
-      const result = await session.runTimed(normalised(model, data.images, begin, end));
+      const result = await session.runTimed(grayPictures(data.images, begin, end));
       latencyMs += result.latencyMs;
       const [n, classes] = result.output.shape;
       for (let i = 0; i < n; i++) {
@@ -153,32 +150,6 @@ async function readDataSet({ images: imagesPath, labels: labelsPath, limit = Inf
     );
   }
   return { images, labels, total: Math.min(images.shape[0], limit) };
-}
-
-/** @throws invalid-argument for images that would have to be resized or coloured first. */
-function checkFit({ graph, preprocess }: NetworkModel, h: number, w: number): void {
-  const { c } = shapeOf(graph, graph.input);
-  const side = preprocess.crop ?? preprocess.size;
-  if (c !== 1 || preprocess.color !== 'gray') {
-    throw new CompConvError(
-      'invalid-argument',
-      `eval: ${graph.name} takes ${c} channel(s) of ${preprocess.color}, IDX images are gray`,
-    );
-  }
-  if (h !== side || w !== side) {
-    throw new CompConvError(
-      'invalid-argument',
-      `eval: the images are ${h}x${w}, ${graph.name} takes ${side}x${side}, and eval does not resize`,
-    );
-  }
-}
-
-/** Images `begin` to `end` as `[N, 1, H, W]`: `(pixel / 255 - mean) / std`. */
-function normalised({ preprocess }: NetworkModel, images: IdxArray, begin: number, end: number): Tensor {
-  const [, h, w] = images.shape;
-  const [[mean], [std]] = [preprocess.mean, preprocess.std];
-  const pixels = images.data.subarray(begin * h * w, end * h * w);
-  return { shape: [end - begin, 1, h, w], data: Float32Array.from(pixels, (pixel) => (pixel / 255 - mean) / std) };
 }
 
 /** The first index of the largest value. */

@@ -5,11 +5,23 @@
  * checked against the bytes there are, and unpacking stops at a cap.
  */
 import { CompConvError } from '../errors.ts';
+import type { RawImage } from './image-source.ts';
 
 /** Unsigned bytes in row-major order: images `[N, H, W]`, labels `[N]`. */
 export interface IdxArray {
   readonly shape: number[];
   readonly data: Uint8Array;
+}
+
+/** Images `begin` to `end` of `[N, H, W]` levels of gray, as pictures that a session brings to its network's size and channels. */
+export function grayPictures({ shape, data }: IdxArray, begin: number, end: number): RawImage[] {
+  const [, height, width] = shape;
+  const pixels = height * width;
+  return Array.from({ length: end - begin }, (_, image) => {
+    const rgba = new Uint8Array(4 * pixels).fill(255);
+    for (let at = 0, from = (begin + image) * pixels; at < pixels; at++) rgba.fill(data[from + at], 4 * at, 4 * at + 3);
+    return { width, height, data: rgba };
+  });
 }
 
 /**
