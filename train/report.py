@@ -182,15 +182,19 @@ def plot(summaries: List[Summary], folder: Path) -> bool:
     matplotlib.use('Agg')
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(figsize=(8, 5), layout='constrained')
-    for s in summaries:
+    figure, axes = pyplot.subplots(figsize=(9, 5.5), layout='constrained')
+    # Many networks cost the same: a legend has room for names that would lie on each other.
+    for i, s in enumerate(sorted(summaries, key=lambda each: -each.mean)):
         x, y = s.records[0]['macs'] / 1e6, 100 * s.mean
-        axes.errorbar(x, y, yerr=100 * (s.spread or 0), fmt='o', capsize=3)
-        axes.annotate(s.name, (x, y), xytext=(6, 4), textcoords='offset points', fontsize=8)
+        axes.errorbar(x, y, yerr=100 * (s.spread or 0), fmt='os^Dv'[i // 10 % 5], color=f'C{i % 10}', capsize=3, label=f'{s.name}: {s.accuracy}')
+    axes.set_xscale('log')
+    axes.xaxis.set_major_formatter('{x:g}')
+    axes.xaxis.set_minor_formatter('{x:g}')
+    axes.tick_params(axis='x', which='minor', labelsize=7)
     axes.set_xlabel('multiply-accumulates of one image, millions')
     axes.set_ylabel('test accuracy, %; bars: sample standard deviation')
-    axes.set_xlim(left=0)
-    axes.grid(alpha=0.3)
+    axes.grid(alpha=0.3, which='both')
+    axes.legend(loc='upper left', bbox_to_anchor=(1.01, 1), fontsize=8)
     figure.savefig(folder / 'accuracy-macs.png', dpi=120)
     pyplot.close(figure)
 

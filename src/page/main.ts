@@ -11,7 +11,7 @@ import { formatBytes } from './format.ts';
 import { kindOf, listenForFiles } from './intake.ts';
 import { showLayers } from './layers.ts';
 import { addMessage, clearMessages } from './messages.ts';
-import { classify, knowsLabels, loadNetwork, startNetwork, timeNetworks } from './networks.ts';
+import { classify, fileNameOf, knowsLabels, loadNetwork, startNetwork, timeNetworks } from './networks.ts';
 import type { LoadedNetwork, NetworkId, ReadyNetwork } from './networks.ts';
 import { addOwnImage, answerOwnImages, removeOwnAnswers } from './own-images.ts';
 import { explain, findMissingWebGpu, messageOf, showFailure } from './problems.ts';
@@ -36,8 +36,13 @@ byId('start-hint').remove();
 /** The visitor's files wait until the page is ready, and for each other. */
 let work = start();
 listenForFiles((files) => {
-  work = work.then(() => takeFiles(files));
+  work = work.then(() => takeAll(files));
 });
+for (const button of document.querySelectorAll<HTMLButtonElement>('#trained button')) {
+  button.addEventListener('click', () => {
+    work = work.then(() => takeAll([button.value]));
+  });
+}
 
 async function start(): Promise<void> {
   const missing = findMissingWebGpu();
@@ -177,11 +182,12 @@ function measuredOf(id: NetworkId): Measured {
   };
 }
 
-async function takeFiles(files: readonly File[]): Promise<void> {
+/** Pictures and networks of the visitor's, or the path of a network that comes with the page. */
+async function takeAll(sources: readonly (File | string)[]): Promise<void> {
   clearMessages();
-  for (const file of files) {
-    const name = file.name || 'pasted picture';
-    const kind = kindOf(file);
+  for (const source of sources) {
+    const name = typeof source === 'string' ? fileNameOf(source) : source.name || 'pasted picture';
+    const kind = typeof source === 'string' ? 'weights' : kindOf(source);
     if (kind === 'other') {
       addMessage(
         `${name} is neither a picture nor a network`,
@@ -198,8 +204,8 @@ async function takeFiles(files: readonly File[]): Promise<void> {
     }
     try {
       resumeProgress();
-      if (kind === 'weights') await addOwnNetwork(file);
-      else await classifyOwn(file, name);
+      if (typeof source === 'string' || kind === 'weights') await addOwnNetwork(source);
+      else await classifyOwn(source, name);
     } catch (error) {
       if (error instanceof CompConvError && error.code === 'device-lost') fail(error);
       else addMessage(`${name} could not be ${kind === 'weights' ? 'loaded' : 'classified'}`, messageOf(error));
@@ -216,11 +222,15 @@ async function classifyOwn(file: File, name: string): Promise<void> {
 }
 
 /** Replaces the visitor's network; the one before stays until the new one runs. */
-async function addOwnNetwork(file: File): Promise<void> {
-  const { samples } = sampleSet!;
-  showProgress(`Reading ${file.name}`);
-  const loaded = await loadNetwork('own', file);
-  const onProgress = preparation(`Preparing ${file.name} on the GPU`);
+async function addOwnNetwork(source: File | string): Promise<void> {
+  const { samples, testSet } = sampleSet!;
+  const isBundled = typeof source === 'string';
+  const name = isBundled ? fileNameOf(source) : source.name;
+  showProgress(`Reading ${name}`);
+  const loaded = await loadNetwork('own', isBundled ? pageUrl(source) : source, (done, total) =>
+    showProgress(`Reading ${name}`, done, total, total === undefined ? formatBytes(done) : `${formatBytes(done)} of ${formatBytes(total)}`),
+  );
+  const onProgress = preparation(`Preparing ${name} on the GPU`);
   const network = await startNetwork(loaded, (progress) => onProgress('own', progress));
   try {
     await classify(network, samples[0].bitmap, 1); // Warms up, and shows a network that gives no numbers.
@@ -230,7 +240,9 @@ async function addOwnNetwork(file: File): Promise<void> {
   }
   running.get('own')?.session.dispose();
   running.set('own', network);
-  entries.set('own', { network });
+  // A visitor's file may have any name.
+  const testSetCorrect = isBundled ? testSet.correctInPyTorch[name] : undefined;
+  entries.set('own', { network, ...(testSetCorrect === undefined ? {} : { testSetCorrect }) });
   removeAnswers('own');
   removeOwnAnswers('own');
   drawComparison();
@@ -239,7 +251,7 @@ async function addOwnNetwork(file: File): Promise<void> {
   await measure([network]);
   await answerOwnImages(network);
   addMessage(
-    `${file.name} is loaded`,
+    `${name} is loaded`,
     `${network.model.graph.name} stands beside the others in the table` +
       (isComparable
         ? ' and has classified the bundled images.'

@@ -62,8 +62,13 @@ export async function loadNetwork(
       onBytes(done, total);
     },
   });
-  const fileName = typeof source === 'string' ? source.slice(source.lastIndexOf('/') + 1) : source.name;
+  const fileName = typeof source === 'string' ? fileNameOf(source) : source.name;
   return { id, title: TITLES[id], fileName, fileBytes, model, cost: networkCost(model.graph) };
+}
+
+/** Of an address or path. */
+export function fileNameOf(address: string): string {
+  return address.slice(address.lastIndexOf('/') + 1);
 }
 
 export async function startNetwork(
