@@ -50,17 +50,20 @@ def main() -> int:
     parser.add_argument('--only', action='append', choices=list(PUBLISHED), metavar='NAME', help='may be given several times')
     arguments = parser.parse_args()
     reference: Dict[str, Any] = json.loads(REFERENCE.read_text()) if REFERENCE.exists() else {}
+    missing = 0
     for name in arguments.only or PUBLISHED:
         job = Job(PUBLISHED[name], 0, EXPERIMENTS[PUBLISHED[name]].epochs)
         if not job.is_trained:
-            print(f'{name}: {job.name}, seed 0, is not in train/runs: python3 train/sweep.py --only {job.name} --seeds 1', file=sys.stderr)
+            command = f'python3 train/sweep.py --again --only {job.name} --seeds 1'
+            print(f'{name}: {job.name}, seed 0, is not in train/runs; this trains it: {command}', file=sys.stderr)
+            missing += 1
             continue
         path = publish(name, job)
         reference[path.name] = describe(path, job)
         right = reference[path.name]['correctOf10000']
         print(f'{path.relative_to(ROOT)}: {path.stat().st_size:,} bytes, {right:,} right, before rounding {reference[path.name]["trainedCorrectOf10000"]:,}')
     REFERENCE.write_text(json.dumps({name: reference[name] for name in sorted(reference)}, indent=1) + '\n')
-    return 0
+    return 1 if missing else 0
 
 
 def publish(name: str, job: Job) -> Path:

@@ -54,8 +54,8 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         summaries = summarise([json.loads(line) for line in arguments.results.read_text().splitlines() if line.strip()])
-    except (OSError, ValueError) as error:
-        print(f'report.py: {arguments.results}: {error}', file=sys.stderr)
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        print(f'report.py: {arguments.results} cannot be read as the results of sweep.py: {error!r}', file=sys.stderr)
         return 2
     cards = arguments.out / 'cards'
     cards.mkdir(parents=True, exist_ok=True)
@@ -126,6 +126,8 @@ def card(summary: Summary) -> str:
         if distill is None
         else f'\n- Distillation: teacher `{distill["teacher"]}`, weight {distill["weight"]:g}, temperature {distill["temperature"]:g}'
     )
+    pretrained = config.get('pretrained')
+    start = '' if pretrained is None else f'\n- Start: `{pretrained["weights"]}`; modules fitted on {pretrained["images"]} images where it is the plain twin'
     device = f'{first["device"]}, {first["processes"]} process(es), {first["threads"]} thread(s), PyTorch {first["torch"]}'
     return f'''# {summary.name}
 
@@ -143,7 +145,7 @@ Accuracy is that of the last epoch on the whole test set; the test set was not u
 - {train["epochs"]} epochs of SGD, batch {train["batch_size"]}, momentum {train["momentum"]:g}{" (Nesterov)" if train["nesterov"] else ""}, weight decay {train["weight_decay"]:g}
 - Learning rate {train["lr"]:g}, {schedule}; label smoothing {train["label_smoothing"]:g}
 - Augmentation: {", ".join(augmentation) or "none"}
-- Precision {train["precision"]}; tested in float32{taught}
+- Precision {train["precision"]}; tested in float32{taught}{start}
 - Trained on {device}; {statistics.mean(record["seconds"] for record in summary.records) / 60:.0f} minutes a run
 
 ## Limits

@@ -26,7 +26,7 @@ from compconv.convert import is_plain
 from compconv.fit import fit_all
 from trainer.checkpoint import load_network
 from trainer.config import ConfigError, read_config
-from trainer.data import open_data
+from trainer.data import open_data, some_images
 
 MEASURES = ('kl', 'error')
 
@@ -44,6 +44,8 @@ def main() -> int:
     arguments = parser.parse_args()
     torch.manual_seed(arguments.seed)
     try:
+        if arguments.out is not None and not arguments.out.parent.is_dir():
+            raise ConfigError(f'--out {arguments.out}: there is no folder {arguments.out.parent}')
         if arguments.network in ARCHITECTURES:
             options = NetworkOptions(arguments.network)
             model = create_network(options)
@@ -56,8 +58,9 @@ def main() -> int:
             side = arguments.size or side
             images = torch.randn(arguments.images, channels, side, side)
         else:
-            data = open_data(read_config(arguments.data).data)
-            images, _ = next(data.training(arguments.images, arguments.seed, 0, 0, 0, 1))
+            images = some_images(open_data(read_config(arguments.data).data), arguments.images, arguments.seed)
+            if images.shape[1] != options.input_shape[1]:
+                raise ConfigError(f'{arguments.data}: images of {images.shape[1]} channels, but {arguments.network} takes {options.input_shape[1]}')
         result = sensitivity(model, images, arguments.measure, arguments.shuffle_groups)
     except (OSError, ValueError) as error:
         print(f'sensitivity.py: {error}', file=sys.stderr)

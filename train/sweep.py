@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Trains the networks of the Fashion-MNIST table, seed after seed, and appends each one's result to `results/fashion-mnist.jsonl`.
 
+What has a result there is done; `--again` trains it nevertheless where its checkpoint is needed, and keeps the result that is there.
+
     python3 train/sweep.py --workers 2          # until all is done; kill it whenever you like, the same command goes on
     python3 train/sweep.py --only plain --seeds 1
     python3 train/sweep.py --list               # what is done, what is not
@@ -19,7 +21,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple, Optional, Set
 
 HERE = Path(__file__).resolve().parent
 CONFIGS = HERE / 'configs'
@@ -104,17 +106,17 @@ class Job(NamedTuple):
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--workers', type=int, default=1, metavar='N', help='runs at a time')
-    parser.add_argument('--seeds', type=int, metavar='N', help='of each network: 0 to N - 1; default 3, and 1 for what takes long')
-    parser.add_argument('--epochs', type=int, metavar='N', help="instead of each network's own")
+    parser.add_argument('--workers', type=_positive, default=1, metavar='N', help='runs at a time')
+    parser.add_argument('--seeds', type=_positive, metavar='N', help='of each network: 0 to N - 1; default 3, and 1 for what takes long')
     parser.add_argument('--only', action='append', choices=list(EXPERIMENTS), metavar='NAME', help='may be given several times')
+    parser.add_argument('--again', action='store_true', help='train also what is done but not in train/runs, as after a clone')
     parser.add_argument('--minutes', type=float, metavar='N', help='stop after these; what is running can be taken up again')
     parser.add_argument('--list', action='store_true', help='show what is done and what is not, and train nothing')
     arguments = parser.parse_args()
 
     names = arguments.only or list(EXPERIMENTS)
     jobs = [
-        Job(name, seed, arguments.epochs or EXPERIMENTS[name].epochs)
+        Job(name, seed, EXPERIMENTS[name].epochs)
         for name in names
         for seed in range(arguments.seeds or EXPERIMENTS[name].seeds)
     ]
@@ -126,7 +128,15 @@ def main() -> int:
             print(f'{"done" if job in done else "begun" if job.folder.exists() else "open":5} {job.name}, seed {job.seed}')
         return 0
     deadline = time.monotonic() + 60 * arguments.minutes if arguments.minutes else float('inf')
-    return run_all(with_teachers([job for job in jobs if job not in done]), arguments.workers, deadline)
+    waiting = [job for job in jobs if (not job.is_trained if arguments.again else job not in done)]
+    return run_all(with_teachers(waiting), arguments.workers, deadline)
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f'must be at least 1, got {number}')
+    return number
 
 
 def with_teachers(jobs: List[Job]) -> List[Job]:
@@ -155,11 +165,12 @@ def run_all(waiting: List[Job], workers: int, deadline: float) -> int:
     failed = 0
     total = len(waiting)
     print(f'{total} runs to do', flush=True)
+    told: Set[Job] = set()
     while running or (waiting and not stopped):
         stopped = stopped or time.monotonic() > deadline
-        if stopped:
-            for process in running.values():
-                process.terminate()
+        for job in running.keys() - told if stopped else ():
+            running[job].terminate()  # Once: it saves where it is, and a second signal would end it before.
+            told.add(job)
         ready = [job for job in waiting if job.teacher is None or job.teacher.is_trained]
         for job in [] if stopped else ready[: workers - len(running)]:
             waiting.remove(job)

@@ -33,7 +33,7 @@ def main() -> int:
     except Stopped as stopped:
         print(f'{stopped}; the same command goes on from here', file=sys.stderr)
         return EXIT_STOPPED
-    except (ConfigError, Diverged) as error:
+    except (ConfigError, Diverged, OSError) as error:  # OSError: a full disk, or an image that cannot be read.
         print(f'train.py: {error}', file=sys.stderr)
         return 2 if isinstance(error, ConfigError) else 1
     print(f'{result["correct"]} of {result["images"]} test images right: {result["testAccuracy"]:.2%}')

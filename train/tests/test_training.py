@@ -124,7 +124,7 @@ class TrainingTest(unittest.TestCase):
         config['distill'] = {'teacher': str(self.folder / 'teacher' / 'checkpoint.pt'), 'weight': 1.0, 'temperature': 2}
         self.assertGreater(self.train(config_from(config), 'pupil')['testAccuracy'], 0.9)
         config['network']['classes'] = 4
-        with self.assertRaisesRegex(ConfigError, 'the teacher knows 3 classes, not 4'):
+        with self.assertRaisesRegex(ConfigError, 'the teacher has 3 classes and 1 channels, not 4 and 1'):
             self.train(config_from(config), 'other')
 
     def test_pretrained(self) -> None:
@@ -147,11 +147,21 @@ class TrainingTest(unittest.TestCase):
         self.assert_same_run('state-dict', 'stopped')
         for change, message in [
             ({'inner': 'bn-relu'}, "needs inner = 'linear'"),
-            ({'widths': [8, 12]}, 'is no state_dict of a plain resnet_small14 with 3 classes'),
+            ({'widths': [8, 12]}, r'is no state_dict of a plain resnet_small14, as torch.save\(model.state_dict\(\), file\) writes'),
         ]:
             config['network'] = {**values(self.folder)['network'], **change}
             with self.subTest(message), self.assertRaisesRegex(ConfigError, message):
                 self.train(config_from(config), 'bad')
+        with self.subTest('other classes: all but the classifier is taken over'):
+            config = values(self.folder, epochs=1, lr=1e-9)
+            config['network'].update(classes=5)
+            config['pretrained'] = {'weights': str(self.folder / 'fitted' / 'checkpoint.pt')}
+            self.train(config_from(config), 'more-classes')
+            ours, theirs = (load_checkpoint(self.folder / name / 'checkpoint.pt').model for name in ('more-classes', 'fitted'))
+            other = [name for name, value in ours.items() if value.shape != theirs[name].shape]
+            self.assertEqual(other, ['fc.weight', 'fc.bias'])
+            self.assertLess(float((ours['conv1.primitive.weight'] - theirs['conv1.primitive.weight']).abs().max()), 1e-5)
+        config['network']['widths'] = [8, 12]
         config['pretrained']['weights'] = str(self.folder / 'fitted' / 'checkpoint.pt')
         with self.assertRaisesRegex(ConfigError, 'which is neither .* nor its plain twin'):
             self.train(config_from(config), 'bad')
@@ -179,6 +189,14 @@ class TrainingTest(unittest.TestCase):
             (changed('train', epochs='3'), "epochs: expected int, got '3'"),
             (changed('train', epochs=True), 'epochs: expected int, got True'),
             (changed('train', lr=-1), 'train.lr must be positive, got -1'),
+            (changed('train', momentum=-1), 'train.momentum must be at least 0 and less than 1, got -1'),
+            (changed('train', momentum=0, nesterov=True), 'train.nesterov must be false without train.momentum'),
+            (changed('train', weight_decay=-1), 'train.weight_decay must be at least 0'),
+            (changed('train', batch_size=1), 'train.batch_size must be at least 2'),
+            (changed('data', test_limit=0), 'data.test_limit must be at least 1'),
+            (changed('network', widths=[]), 'network.widths must be one or more numbers from 1'),
+            ({**values(self.folder), 'network': {'arch': 'vgg11'}, 'data': {**values(self.folder)['data'], 'mean': [0.4] * 3, 'std': [0.3] * 3}},
+             'vgg11 cannot take inputs of data.size = 8'),
             (changed('train', warmup_epochs=3), 'train.warmup_epochs must be at least 0 and less than train.epochs'),
             (changed('train', schedule='linear'), "train.schedule must be one of cosine, step, got 'linear'"),
             (changed('train', batch_size=100), 'train.batch_size = 100 is more than there are training images'),
@@ -189,7 +207,7 @@ class TrainingTest(unittest.TestCase):
             (changed('network', classes=2), 'network.classes = 2, but the data have 3'),
             (changed('data', path='/nowhere'), '/nowhere: there is no train-images-idx3-ubyte'),
             (changed('data', size=9), 'images are 8 x 8, but data.size is 9; data.resize = 9 resizes them'),
-            (changed('data', mean=[0.4] * 3, std=[0.3] * 3), r'data.mean must be 1 number\(s\), as many as resnet_small14 takes channels'),
+            (changed('data', mean=[0.4] * 3, std=[0.3] * 3), r'data.mean must be 1 number\(s\), as many as resnet_small14 takes channels .network.in_channels.'),
             (changed('data', labels=['a']), 'there are 3 classes, but data.labels has 1'),
             ({**values(self.folder), 'data': {}}, 'data: kind is missing'),
         ]:

@@ -9,7 +9,7 @@ import json
 import os
 import pickle
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 import torch
 from torch import Tensor, nn
@@ -43,8 +43,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
     try:
         state = torch.load(path, map_location='cpu', weights_only=True)
         return Checkpoint(json.loads(state['meta']), state['model'], state['optimizer'])
-    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError, ValueError) as error:
-        raise ConfigError(f'{path} cannot be read as a checkpoint of a run: {error}') from error
+    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, LookupError, TypeError, ValueError) as error:
+        raise ConfigError(f'{path} cannot be read as a checkpoint of a run (checkpoint.pt, by train.py): {error}') from error
 
 
 class TrainedNetwork(NamedTuple):
@@ -74,36 +74,52 @@ def load_network(path: Path) -> TrainedNetwork:
     return TrainedNetwork(model, options, classes, Preprocess(data.resize or data.size, data.mean, data.std, data.size))
 
 
-def load_pretrained(path: Path, options: NetworkOptions, images: Tensor) -> nn.Module:
-    """The network of `options` with the weights of a file, which holds the same network or its plain twin: from a plain twin, CompConv
-    modules are fitted to its convolutions on the images. A `.pth` file is a state_dict. Raises ConfigError.
+def load_pretrained(path: Path, options: NetworkOptions, images: Tensor) -> Tuple[nn.Module, List[str]]:
+    """The network of `options` with the weights of a file, and the names of those that stay random, as the file has other classes.
+
+    The file holds the same network or its plain twin: from a plain twin, CompConv modules are fitted to its convolutions on the images.
+    A `.pth` file is a state_dict of the plain network. Raises ConfigError.
     """
     plain = dataclasses.replace(options, c0=None, depths=None)
-    if path.suffix == '.pth':
-        stored = plain
-        model = create_network(plain)
+    model, stored = _load_state_dict(path, plain) if path.suffix == '.pth' else load_network(path)[:2]
+    stored_options, ours, twin = (dataclasses.replace(each, classes=None) for each in (stored, options, plain))
+    if metadata_of(stored_options) == metadata_of(ours) and stored.inner_bias == options.inner_bias:
+        pass
+    elif metadata_of(stored_options) == metadata_of(twin):
         try:
-            model.load_state_dict(torch.load(path, map_location='cpu', weights_only=True))
-        except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, TypeError) as error:
-            raise ConfigError(f'{path} is no state_dict of a plain {options.arch} with {plain.classes} classes: {error}') from error
+            model = convert(
+                model,
+                c0=options.c0,
+                depths=options.depths,
+                shuffle_groups=options.shuffle_groups,
+                inner=options.inner,
+                inner_bias=options.inner_bias,
+                slice_order=options.slice_order,
+                init='fit',
+                images=images,
+            )
+        except ValueError as error:
+            raise ConfigError(f'pretrained.weights = {path} does not help here: {error}') from error
     else:
-        network = load_network(path)
-        stored, model = network.options, network.model
-    if metadata_of(stored) == metadata_of(options) and stored.inner_bias == options.inner_bias:
-        return model
-    if metadata_of(stored) != metadata_of(plain):
         raise ConfigError(f'{path} holds {metadata_of(stored)}, which is neither {metadata_of(options)} nor its plain twin')
+    if stored.classes == options.classes:
+        return model, []
+    result = create_network(options)
+    random, loaded = result.state_dict(), model.state_dict()
+    fresh = [name for name, value in random.items() if value.shape != loaded[name].shape]
+    result.load_state_dict({**loaded, **{name: random[name] for name in fresh}})
+    return result, fresh
+
+
+def _load_state_dict(path: Path, plain: NetworkOptions) -> Tuple[nn.Module, NetworkOptions]:
     try:
-        return convert(
-            model,
-            c0=options.c0,
-            depths=options.depths,
-            shuffle_groups=options.shuffle_groups,
-            inner=options.inner,
-            inner_bias=options.inner_bias,
-            slice_order=options.slice_order,
-            init='fit',
-            images=images,
-        )
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
+        state = torch.load(path, map_location='cpu', weights_only=True)
+        # The classifier is the last matrix.
+        classes = [len(value) for value in state.values() if value.dim() == 2][-1]
+        options = dataclasses.replace(plain, classes=classes)
+        model = create_network(options)
+        model.load_state_dict(state)
+    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, LookupError, TypeError, AttributeError, ValueError) as error:
+        reason = str(error).split('\n', 1)[0]
+        raise ConfigError(f'{path} is no state_dict of a plain {plain.arch}, as torch.save(model.state_dict(), file) writes: {reason}') from error
+    return model, options

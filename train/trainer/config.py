@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional, Sequence, Tuple, Type, TypeVar, Union
 
-from compconv.networks import ARCHITECTURES, NetworkOptions
+from compconv.networks import ARCHITECTURES, SMALL_RESNET, NetworkOptions
 
 T = TypeVar('T')
 
@@ -124,19 +124,21 @@ def _read(path: Path) -> Dict[str, Any]:
         values = json.loads(text) if path.suffix == '.json' else tomllib.loads(text)
     except OSError as error:
         raise ConfigError(f'{path}: {error.strerror}') from error
-    except (json.JSONDecodeError, tomllib.TOMLDecodeError) as error:
+    except ValueError as error:  # No JSON, no TOML, no text.
         raise ConfigError(f'{path}: {error}') from error
     if not isinstance(values, dict):
         raise ConfigError(f'{path}: expected a table, got {values!r}')
     return values
 
 
-def _extended(path: Path) -> Dict[str, Any]:
+def _extended(path: Path, extending: Tuple[Path, ...] = ()) -> Dict[str, Any]:
     """`extends = "other.toml"`, beside the file: what this file does not say, the other one does."""
+    if path.resolve() in extending:
+        raise ConfigError(f'{path} extends itself')
     values = _read(path)
     if 'extends' not in values:
         return values
-    for table, keys in _extended(path.parent / str(values.pop('extends'))).items():
+    for table, keys in _extended(path.parent / str(values.pop('extends')), (*extending, path.resolve())).items():
         own = values.setdefault(table, {})
         if isinstance(own, dict):
             values[table] = {**keys, **own}
@@ -211,6 +213,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
 def _check(config: Config, where: str) -> None:
     data, network, train, distill, pretrained = config.data, config.network, config.train, config.distill, config.pretrained
     channels = network.input_shape[1]
+    own_channels = ' (network.in_channels)' if network.arch == SMALL_RESNET else ''
     _one_of(f'{where}: data.kind', data.kind, ['idx', 'folder'])
     _one_of(f'{where}: network.arch', network.arch, ARCHITECTURES)
     _one_of(f'{where}: train.schedule', train.schedule, ['cosine', 'step'])
@@ -219,12 +222,18 @@ def _check(config: Config, where: str) -> None:
     for name, value, valid, rule in [
         ('data.size', data.size, data.size >= 1, 'at least 1'),
         ('data.resize', data.resize, data.resize is None or data.resize >= data.size, 'at least data.size'),
-        ('data.mean', data.mean, len(data.mean) == channels, f'{channels} number(s), as many as {network.arch} takes channels'),
+        ('data.mean', data.mean, len(data.mean) == channels, f'{channels} number(s), as many as {network.arch} takes channels{own_channels}'),
+        ('data.train_limit', data.train_limit, data.train_limit is None or data.train_limit >= 1, 'at least 1'),
+        ('data.test_limit', data.test_limit, data.test_limit is None or data.test_limit >= 1, 'at least 1'),
+        ('network.widths', network.widths, network.widths is None or (network.widths and min(network.widths) >= 1), 'one or more numbers from 1'),
         ('data.pad', data.pad, data.pad >= 0, 'at least 0'),
         ('data.workers', data.workers, data.workers >= 0, 'at least 0'),
         ('data.std', data.std, all(x > 0 for x in data.std) and len(data.std) == len(data.mean), 'positive, as many as data.mean'),
         ('train.epochs', train.epochs, train.epochs >= 1, 'at least 1'),
-        ('train.batch_size', train.batch_size, train.batch_size >= 1, 'at least 1'),
+        ('train.batch_size', train.batch_size, train.batch_size >= 2, 'at least 2, for BatchNorm'),
+        ('train.momentum', train.momentum, 0 <= train.momentum < 1, 'at least 0 and less than 1'),
+        ('train.nesterov', train.nesterov, train.momentum > 0 or not train.nesterov, 'false without train.momentum'),
+        ('train.weight_decay', train.weight_decay, train.weight_decay >= 0, 'at least 0'),
         ('train.lr', train.lr, train.lr > 0, 'positive'),
         ('train.warmup_epochs', train.warmup_epochs, 0 <= train.warmup_epochs < train.epochs, 'at least 0 and less than train.epochs'),
         ('train.label_smoothing', train.label_smoothing, 0 <= train.label_smoothing < 1, 'at least 0 and less than 1'),

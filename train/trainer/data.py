@@ -30,6 +30,12 @@ class Data(Protocol):
         """Every `world`-th image of the test set, in order."""
 
 
+def some_images(data: Data, count: int, seed: int) -> Tensor:
+    """The first training images of the first epoch: `count`, or as many as there are."""
+    images, _ = next(data.training(min(count, data.steps(1)), seed, 0, 0, 0, 1))
+    return images
+
+
 def open_data(config: DataConfig) -> Data:
     """Raises ConfigError where the files are not there or not what they should be."""
     if config.kind == 'idx':
@@ -50,7 +56,7 @@ class IdxData:
         for images, _ in (self._train, self._test):
             if images.shape[1:] != (config.size, config.size):
                 size = f'{images.shape[2]} x {images.shape[1]}'
-                hint = f'; data.resize = {config.size} resizes them' if config.resize is None else ''
+                hint = f'; data.resize = {config.size} resizes them' if config.resize is None else ' (after data.resize)'
                 raise ConfigError(f'{folder}: images are {size}, but data.size is {config.size}{hint}')
         count = 1 + max(int(self._train[1].max()), int(self._test[1].max()))
         self.classes: Sequence[str] = config.labels or [str(i) for i in range(count)]
@@ -148,7 +154,7 @@ class FolderData:
             try:
                 sets.append(datasets.ImageFolder(str(Path(config.path) / part), transform))
             except (OSError, RuntimeError) as error:
-                raise ConfigError(f'{config.path}: {error}') from error
+                raise ConfigError(f'{config.path}: expected train/<class>/ and val/<class>/ with images: {error}') from error
         self._train, self._test = sets
         if self._train.classes != self._test.classes:
             raise ConfigError(f'{config.path}: train/ and val/ have different classes')
@@ -178,7 +184,10 @@ class FolderData:
         loader: Any = torch.utils.data.DataLoader(
             images, batch_sampler=batches, num_workers=self._workers, pin_memory=torch.cuda.is_available()
         )
-        return iter(loader)
+        try:
+            yield from loader
+        except OSError as error:  # Of a worker, whose traceback is its message; Pillow's names the file.
+            raise ConfigError(str(error).strip().splitlines()[-1]) from error
 
 
 def _spread(count: int, limit: Optional[int]) -> Tensor:

@@ -9,6 +9,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from .config import ConfigError
+
 
 # Gloo's threads let go of a tensor some time after `all_reduce` has returned. If theirs is the last reference, that takes Python's
 # lock, which is held by whoever destroys the process group and waits for these threads: the process would hang at its end.
@@ -48,9 +50,9 @@ class Process(NamedTuple):
 
 
 def join(device: str) -> Process:
-    """`device` is `cpu`, `cuda` or `auto`. Raises ValueError where there is no GPU but one is asked for."""
+    """`device` is `cpu`, `cuda` or `auto`. Raises ConfigError where there is no GPU but one is asked for."""
     if device == 'cuda' and not torch.cuda.is_available():
-        raise ValueError('train.device = "cuda", but PyTorch finds no GPU')
+        raise ConfigError('train.device = "cuda", but PyTorch finds no GPU')
     on_gpu = device != 'cpu' and torch.cuda.is_available()
     rank, world = int(os.environ.get('RANK', 0)), int(os.environ.get('WORLD_SIZE', 1))
     place = torch.device('cuda', int(os.environ.get('LOCAL_RANK', 0))) if on_gpu else torch.device('cpu')

@@ -23,7 +23,7 @@ from compconv import count, create_network
 
 from .checkpoint import Checkpoint, load_checkpoint, load_network, load_pretrained, save_checkpoint
 from .config import Config, ConfigError, PretrainedConfig, config_from
-from .data import open_data
+from .data import open_data, some_images
 from .distributed import Process, join, leave
 from .schedule import learning_rate
 from .seeds import seed_for
@@ -65,9 +65,12 @@ def train(config: Config, folder: Path, say: Say = print) -> Dict[str, Any]:
     """
     if config.train.threads is not None:
         torch.set_num_threads(config.train.threads)
-    process = join(config.train.device)
     try:
         folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f'{folder} cannot be the folder of a run: {error.strerror}') from error
+    process = join(config.train.device)
+    try:
         result_file = folder / 'result.json'
         with _only_one(folder, process):
             if result_file.exists():
@@ -103,9 +106,12 @@ class _Run:
         try:
             pretrained = None if checkpoint.exists() else config.pretrained
             self.model = create_network(self.options) if pretrained is None else self._pretrained(pretrained)
-            self.cost = count(self.model, (1, self.options.input_shape[1], config.data.size, config.data.size))
         except ValueError as error:
             raise ConfigError(str(error)) from error
+        try:
+            self.cost = count(self.model, (1, self.options.input_shape[1], config.data.size, config.data.size))
+        except RuntimeError as error:  # A pooling that nothing is left for.
+            raise ConfigError(f'{self.options.arch} cannot take inputs of data.size = {config.data.size}: {error}') from error
         layout = torch.channels_last if t.channels_last else torch.contiguous_format
         self.layout: Dict[str, Any] = {'device': process.device, 'memory_format': layout, 'non_blocking': True}
         self.model.to(process.device, memory_format=layout)  # type: ignore[call-overload]
@@ -199,7 +205,7 @@ class _Run:
             with (self.folder / 'log.jsonl').open('a') as log:
                 log.write(json.dumps(record) + '\n')
         self.say(_line(record, t.epochs))
-        if stop() and p.epoch < t.epochs:
+        if self.process.any(stop()) and p.epoch < t.epochs:
             raise Stopped(f'stopped after epoch {p.epoch}')
         return confusion
 
@@ -265,16 +271,20 @@ class _Run:
         if self.config.distill is None:
             return None
         network = load_network(Path(self.config.distill.teacher))
-        if len(network.classes) != self.options.classes:
-            raise ConfigError(f'{self.config.distill.teacher}: the teacher knows {len(network.classes)} classes, not {self.options.classes}')
+        theirs, ours = ((options.classes, options.input_shape[1]) for options in (network.options, self.options))
+        if theirs != ours:
+            raise ConfigError(f'{self.config.distill.teacher}: the teacher has {theirs[0]} classes and {theirs[1]} channels, not {ours[0]} and {ours[1]}')
         return network.model.to(self.process.device).eval().requires_grad_(False)
 
     def _pretrained(self, pretrained: PretrainedConfig) -> nn.Module:
         """The same in every process: all see the first images of the first epoch."""
         path = Path(pretrained.weights)
         self.say(f'{self.folder}: weights from {path}')
-        batches = self.data.training(min(pretrained.images, self.steps * self.config.train.batch_size), self.config.train.seed, 0, 0, 0, 1)
-        return load_pretrained(path, self.options, next(batches)[0])
+        images = some_images(self.data, pretrained.images, self.config.train.seed)
+        model, fresh = load_pretrained(path, self.options, images)
+        if fresh:
+            self.say(f'{path} has other classes: {", ".join(fresh)} begin at random')
+        return model
 
     def _collect(self, sums: Tensor) -> Tensor:
         """Moves the sums of all processes into the progress, and returns zeros to go on with."""
