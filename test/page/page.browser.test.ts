@@ -6,7 +6,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { extname, join, normalize } from 'node:path';
+import { basename, extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
 import sharp from 'sharp';
@@ -15,6 +15,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { networkCost } from '../../src/graph/cost.ts';
 import { readModel, type NetworkModel } from '../../src/models/read-model.ts';
 import { describeFinding } from '../../src/page/finding.ts';
+import { formatBytes } from '../../src/page/format.ts';
 import { runReference, toTensor } from '../../src/reference/run.ts';
 import { tensor } from '../../src/tensor/tensor.ts';
 import { parseSafetensors, writeSafetensors } from '../../src/weights/safetensors.ts';
@@ -269,6 +270,28 @@ describe('a visit', () => {
     expect(await answers.nth(2).getAttribute('data-predicted')).toBe(
       await answers.nth(0).getAttribute('data-predicted'),
     );
+    expect(errors).toEqual([]);
+  });
+
+  it('loads the larger networks that come with it', { timeout: 240_000 }, async () => {
+    const buttons = page.locator('#trained button');
+    const message = page.locator('[data-message]');
+    const reference = JSON.parse(await readFile(join(ROOT, 'test/data/reference.json'), 'utf8')) as Record<string, { answers: string }>;
+    expect(await buttons.count()).toBeGreaterThan(0);
+    for (const button of await buttons.all()) {
+      const path = (await button.getAttribute('value'))!;
+      const file = await readFile(join(ROOT, 'public', path));
+      expect(await button.textContent()).toMatch(new RegExp(`, ${formatBytes(file.length).replace('\u00a0', ' ')}$`));
+      await button.click();
+      const name = basename(path);
+      await message.filter({ hasText: `${name} is loaded` }).waitFor({ timeout: 120_000 });
+      const model = await readModel(file);
+      expect((await measure(page, 'own', 'macs')).value).toBe(networkCost(model.graph).total.macs);
+      expect((await measure(page, 'own', 'test-set')).value).toBe(list.testSet.correctInPyTorch[name]);
+      const { answers } = reference[name];
+      const right = list.samples.filter(({ index, label }) => model.labels![Number(answers[index])] === label);
+      expect((await measure(page, 'own', 'correct')).value).toBe(right.length);
+    }
     expect(errors).toEqual([]);
   });
 
