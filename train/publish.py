@@ -36,7 +36,7 @@ FIRST = 8
 
 PUBLISHED: Dict[str, str] = {
     'fashion-mnist-plain': 'plain',
-    'fashion-mnist-compconv': 'compconv16',
+    'fashion-mnist-compconv': 'compconv16-distilled',
     'fashion-mnist-resnet18': 'resnet18',
     'fashion-mnist-resnet18-compconv128': 'resnet18-compconv128',
     'fashion-mnist-resnet50': 'resnet50',
