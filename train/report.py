@@ -59,7 +59,7 @@ def main() -> int:
         return 2
     cards = arguments.out / 'cards'
     cards.mkdir(parents=True, exist_ok=True)
-    (arguments.out / 'table.md').write_text(table(summaries))
+    (arguments.out / 'table.md').write_text(page(summaries))
     for summary in summaries:
         (cards / f'{summary.name}.md').write_text(card(summary))
     if not plot(summaries, arguments.out):
@@ -95,6 +95,20 @@ def _without_seed(record: Record) -> Any:
     for part, file in (('distill', 'teacher'), ('pretrained', 'weights')):
         config.get(part, {}).pop(file, None)
     return config
+
+
+def page(summaries: List[Summary]) -> str:
+    """The table and the plot, with links to the model cards; markdown."""
+    linked = table(summaries)
+    for s in summaries:
+        linked = linked.replace(f'| {s.name} |', f'| [{s.name}](cards/{s.name}.md) |')
+    return f'''# Results
+
+Test accuracy after the last epoch, mean and sample standard deviation over seeds, best first in the plot. Names are those of `sweep.py`.
+
+{linked}
+![Test accuracy against multiply-accumulates](accuracy-macs.png)
+'''
 
 
 def table(summaries: List[Summary]) -> str:
@@ -140,6 +154,8 @@ An image classifier: {options}.
 {_data_text(data, first)} Classes: {", ".join(classes)}.
 Input = (pixel / 255 - mean) / std with mean {_numbers(data["mean"])} and std {_numbers(data["std"])}.
 Accuracy is that of the last epoch on the whole test set; the test set was not used to choose anything within a run.
+
+![Confusion matrix](../confusion-{summary.name}.png)
 
 ## Recipe
 - {train["epochs"]} epochs of SGD, batch {train["batch_size"]}, momentum {train["momentum"]:g}{" (Nesterov)" if train["nesterov"] else ""}, weight decay {train["weight_decay"]:g}

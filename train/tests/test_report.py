@@ -32,6 +32,7 @@ class ReportTest(unittest.TestCase):
         text = report.table(report.summarise(self.RECORDS))
         self.assertIn('| plain | 93.00 ± 1.00 % | 3 | 1,234,567 | 8,901 |', text)
         self.assertIn('| light | 91.00 % | 1 | 1,234,567 | 8,901 |', text)
+        self.assertIn('| [light](cards/light.md) | 91.00 % |', report.page(report.summarise(self.RECORDS)))
 
     def test_card(self) -> None:
         text = report.card(report.summarise(self.RECORDS)[0])
