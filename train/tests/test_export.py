@@ -55,18 +55,19 @@ class ExportTest(unittest.TestCase):
     def test_shipped_files(self) -> None:
         """Read, and written again: the same metadata and the same tensors."""
         files = sorted(SHIPPED.glob('*.safetensors'))
-        self.assertEqual(len(files), 2)
+        self.assertGreaterEqual(len(files), 2)
         for shipped in files:
             with self.subTest(shipped.name):
                 file = self.folder / shipped.name
                 network = load_engine_file(shipped)
-                save_engine_file(file, network.model, network.options, network.preprocess, network.labels)
+                save_engine_file(file, network.model, network.options, network.preprocess, network.labels, 'F16')
                 (tensors, metadata), (expected, expected_metadata) = safetensors.load(file), safetensors.load(shipped)
                 self.assertEqual({key: json.loads(text) for key, text in metadata.items()},
                                  {key: json.loads(text) for key, text in expected_metadata.items()})
                 expected = {name: tensor for name, tensor in expected.items() if not name.endswith('num_batches_tracked')}
                 self.assertEqual(list(tensors), list(expected))
                 for name, tensor in expected.items():
+                    self.assertEqual(tensors[name].dtype, tensor.dtype, name)
                     self.assertTrue(torch.equal(tensors[name], tensor), name)
 
     def test_torchvision_metadata(self) -> None:
