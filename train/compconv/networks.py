@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from torch import Tensor, nn
 
@@ -60,6 +60,11 @@ def create_network(options: NetworkOptions) -> nn.Module:
         return convert_to_ghost(model, options.ghost_ratio)
     if not options.is_compressed:
         return model
+    return convert_by(options, model)
+
+
+def convert_by(options: NetworkOptions, model: nn.Module, **init: Any) -> nn.Module:
+    """`convert` of a plain network to what the options say. Raises ValueError."""
     return convert(
         model,
         c0=options.c0,
@@ -68,6 +73,7 @@ def create_network(options: NetworkOptions) -> nn.Module:
         inner=options.inner,
         inner_bias=options.inner_bias,
         slice_order=options.slice_order,
+        **init,
     )
 
 

@@ -14,9 +14,8 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 import torch
 from torch import Tensor, nn
 
-from compconv import convert
 from compconv.engine_file import Preprocess, load_engine_file, metadata_of
-from compconv.networks import NetworkOptions, create_network
+from compconv.networks import NetworkOptions, convert_by, create_network
 
 from .config import Config, ConfigError, config_from
 
@@ -87,17 +86,7 @@ def load_pretrained(path: Path, options: NetworkOptions, images: Tensor) -> Tupl
         pass
     elif metadata_of(stored_options) == metadata_of(twin):
         try:
-            model = convert(
-                model,
-                c0=options.c0,
-                depths=options.depths,
-                shuffle_groups=options.shuffle_groups,
-                inner=options.inner,
-                inner_bias=options.inner_bias,
-                slice_order=options.slice_order,
-                init='fit',
-                images=images,
-            )
+            model = convert_by(options, model, init='fit', images=images)
         except ValueError as error:
             raise ConfigError(f'pretrained.weights = {path} does not help here: {error}') from error
     else:
