@@ -1,4 +1,4 @@
-"""A training run in a folder of its own: `checkpoint.pt`, `log.jsonl`, and at the end `result.json`.
+"""A training run in a folder of its own.
 
 A run that was stopped, by Ctrl-C or by force, is taken up where its last checkpoint is, and ends in the same weights to the bit
 (on the same machine, with as many threads and processes).
@@ -7,26 +7,24 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
-import json
 import math
-import os
-import signal
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Optional
+from typing import Any, Callable, Dict, List, Optional
 
 import torch
 from torch import Tensor, nn
 
 from compconv import count, create_network
 
-from .checkpoint import Checkpoint, load_checkpoint, load_network, load_pretrained, save_checkpoint
-from .config import Config, ConfigError, PretrainedConfig, config_from
+from .checkpoint import Checkpoint, load_network, load_pretrained
+from .config import Config, ConfigError, PretrainedConfig
 from .data import open_data, some_images
 from .distributed import Process, join, leave
+from .run_folder import RunFolder
 from .schedule import learning_rate
 from .seeds import seed_for
+from .stop_signals import stop_signals
 
 PROGRESS_SECONDS = 30
 Say = Callable[[str], None]
@@ -65,29 +63,22 @@ def train(config: Config, folder: Path, say: Say = print) -> Dict[str, Any]:
     """
     if config.train.threads is not None:
         torch.set_num_threads(config.train.threads)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f'{folder} cannot be the folder of a run: {error.strerror}') from error
+    run_folder = RunFolder(folder, config)
     process = join(config.train.device)
     try:
-        result_file = folder / 'result.json'
-        with _only_one(folder, process):
-            if result_file.exists():
-                result: Dict[str, Any] = json.loads(result_file.read_text())
-                _check_same(config, result['config'], folder)
-                return result
-            run = _Run(config, folder, process, say if process.is_first else lambda _line: None)
-            result = run.to_the_end()
-            if process.is_first:
-                _write(result_file, json.dumps(result) + '\n')
+        with run_folder.locked() if process.is_first else contextlib.nullcontext():
+            result = run_folder.result()
+            if result is None:
+                result = _Run(config, run_folder, process, say if process.is_first else lambda _line: None).to_the_end()
+                if process.is_first:
+                    run_folder.save_result(result)
             return result
     finally:
         leave(process)
 
 
 class _Run:
-    def __init__(self, config: Config, folder: Path, process: Process, say: Say) -> None:
+    def __init__(self, config: Config, folder: RunFolder, process: Process, say: Say) -> None:
         self.config, self.folder, self.process, self.say = config, folder, process, say
         t = config.train
         if t.batch_size % process.world != 0:
@@ -102,9 +93,9 @@ class _Run:
         if classes < len(self.data.classes):
             raise ConfigError(f'network.classes = {classes}, but the data have {len(self.data.classes)}')
         self.options = dataclasses.replace(config.network, classes=classes)
-        checkpoint = folder / 'checkpoint.pt'
+        checkpoint = folder.checkpoint()
         try:
-            pretrained = None if checkpoint.exists() else config.pretrained
+            pretrained = config.pretrained if checkpoint is None else None
             self.model = create_network(self.options) if pretrained is None else self._pretrained(pretrained)
         except ValueError as error:
             raise ConfigError(str(error)) from error
@@ -121,8 +112,8 @@ class _Run:
         self.scaler = _scaler(t.precision == 'f16' and process.device.type == 'cuda')
         self.teacher = self._teacher()
         self.progress = Progress()
-        if checkpoint.exists():
-            self._resume(load_checkpoint(checkpoint))
+        if checkpoint is not None:
+            self._resume(checkpoint)
         self.parallel = process.wrap(self.model)
 
     # --- the loop ------------------------------------------------------------------------------------------------------
@@ -132,9 +123,9 @@ class _Run:
         if self.progress.epoch or self.progress.step:
             self.say(f'going on after {self.progress.epoch} epochs and {self.progress.step} steps')
         if self.process.is_first:
-            _write(self.folder / 'log.jsonl', ''.join(json.dumps(record) + '\n' for record in self.progress.history))
+            self.folder.restart_log(self.progress.history)
         tested: Optional[Tensor] = None
-        with _stop_signals() as stop:
+        with stop_signals() as stop:
             while self.progress.epoch < self.config.train.epochs:
                 tested = self._epoch(stop)
         confusion = self._test() if tested is None else tested
@@ -202,8 +193,7 @@ class _Run:
         p.history.append(record)
         self._save()
         if self.process.is_first:
-            with (self.folder / 'log.jsonl').open('a') as log:
-                log.write(json.dumps(record) + '\n')
+            self.folder.log(record)
         self.say(_line(record, t.epochs))
         if self.process.any(stop()) and p.epoch < t.epochs:
             raise Stopped(f'stopped after epoch {p.epoch}')
@@ -305,10 +295,9 @@ class _Run:
             'scaler': self.scaler.state_dict() if self.scaler else {},
         }
         # Learning rate and momentum are the configuration's; what the optimizer has learnt is its buffers.
-        save_checkpoint(self.folder / 'checkpoint.pt', Checkpoint(meta, self.model.state_dict(), self.optimizer.state_dict()['state']))
+        self.folder.save_checkpoint(Checkpoint(meta, self.model.state_dict(), self.optimizer.state_dict()['state']))
 
     def _resume(self, checkpoint: Checkpoint) -> None:
-        _check_same(self.config, checkpoint.meta['config'], self.folder)
         self.model.load_state_dict(checkpoint.model)
         groups = self.optimizer.state_dict()['param_groups']
         self.optimizer.load_state_dict({'state': checkpoint.optimizer, 'param_groups': groups})
@@ -339,62 +328,8 @@ def _line(record: Dict[str, Any], epochs: int) -> str:
     )
 
 
-def _check_same(config: Config, stored: Dict[str, Any], folder: Path) -> None:
-    """A folder holds one run. Where, on what and with how many hands it is trained may change between sessions."""
-
-    def what_counts(c: Config) -> Dict[str, Any]:
-        data = dataclasses.replace(c.data, path='', workers=0)
-        train = dataclasses.replace(c.train, device='auto', threads=None, eval_every=1, save_minutes=0.0)
-        return dataclasses.replace(c, data=data, train=train).to_json()
-
-    ours, theirs = what_counts(config), what_counts(config_from(stored, f'{folder}'))
-    for table, values in ours.items():
-        if values != theirs[table]:
-            raise ConfigError(f'{folder} holds another run: its [{table}] is {theirs[table]}, not {values}; name another folder')
-
-
-@contextlib.contextmanager
-def _only_one(folder: Path, process: Process) -> Iterator[None]:
-    """Two runs in one folder would overwrite each other's checkpoints. The lock goes when the process does."""
-    if not process.is_first:
-        yield
-        return
-    with (folder / 'lock').open('w') as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise ConfigError(f'{folder}: another process is training this run') from error
-        yield
-
-
-@contextlib.contextmanager
-def _stop_signals() -> Iterator[Callable[[], bool]]:
-    """The first Ctrl-C or SIGTERM asks to stop after the step; the second one ends the process at once."""
-    asked = False
-
-    def ask(number: int, _frame: object) -> None:
-        nonlocal asked
-        asked = True
-        signal.signal(number, previous[number])
-
-    previous: Dict[int, Any] = {}
-    for number in (signal.SIGINT, signal.SIGTERM):
-        previous[number] = signal.signal(number, ask)
-    try:
-        yield lambda: asked
-    finally:
-        for caught, handler in previous.items():
-            signal.signal(caught, handler)
-
-
 def _scaler(wanted: bool) -> Any:
     if not wanted:
         return None
     current = getattr(torch.amp, 'GradScaler', None)
     return torch.cuda.amp.GradScaler() if current is None else current('cuda')  # The first is PyTorch's before 2.3.
-
-
-def _write(path: Path, text: str) -> None:
-    partial = path.with_suffix('.partial')
-    partial.write_text(text)
-    os.replace(partial, path)

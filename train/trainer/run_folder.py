@@ -1,0 +1,103 @@
+"""The folder of a run: `checkpoint.pt`, `log.jsonl` with a line for each epoch, and at the end `result.json`."""
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import fcntl
+import json
+import os
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Optional
+
+from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from .config import Config, ConfigError, config_from
+
+
+class RunFolder:
+    """Holds one run, of one configuration."""
+
+    def __init__(self, path: Path, config: Config) -> None:
+        """Makes the folder. Raises ConfigError if it cannot."""
+        self.path, self._config = path, config
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(f'{path} cannot be the folder of a run: {error.strerror}') from error
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Two runs in one folder would overwrite each other's checkpoints. The lock goes when the process does."""
+        with (self.path / 'lock').open('w') as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise ConfigError(f'{self}: another process is training this run') from error
+            yield
+
+    # --- what is in it: each raises ConfigError if it is of another configuration ------------------------------------------
+
+    def checkpoint(self) -> Optional[Checkpoint]:
+        """Of a run that was begun."""
+        if not self._checkpoint.exists():
+            return None
+        checkpoint = load_checkpoint(self._checkpoint)
+        self._check_same(checkpoint.meta['config'])
+        return checkpoint
+
+    def result(self) -> Optional[Dict[str, Any]]:
+        """Of a run that has come to its end."""
+        if not self._result.exists():
+            return None
+        result: Dict[str, Any] = json.loads(self._result.read_text())
+        self._check_same(result['config'])
+        return result
+
+    # --- writing -----------------------------------------------------------------------------------------------------------
+
+    def save_checkpoint(self, checkpoint: Checkpoint) -> None:
+        save_checkpoint(self._checkpoint, checkpoint)
+
+    def save_result(self, result: Dict[str, Any]) -> None:
+        _write(self._result, json.dumps(result) + '\n')
+
+    def restart_log(self, history: List[Dict[str, Any]]) -> None:
+        """A line after the last checkpoint is of work that is done again."""
+        _write(self._log, ''.join(json.dumps(record) + '\n' for record in history))
+
+    def log(self, record: Dict[str, Any]) -> None:
+        with self._log.open('a') as log:
+            log.write(json.dumps(record) + '\n')
+
+    @property
+    def _checkpoint(self) -> Path:
+        return self.path / 'checkpoint.pt'
+
+    @property
+    def _result(self) -> Path:
+        return self.path / 'result.json'
+
+    @property
+    def _log(self) -> Path:
+        return self.path / 'log.jsonl'
+
+    def _check_same(self, stored: Dict[str, Any]) -> None:
+        ours, theirs = _what_counts(self._config), _what_counts(config_from(stored, str(self)))
+        for table, values in ours.items():
+            if values != theirs[table]:
+                raise ConfigError(f'{self} holds another run: its [{table}] is {theirs[table]}, not {values}; name another folder')
+
+
+def _what_counts(config: Config) -> Dict[str, Any]:
+    """Where, on what and with how many hands a run is trained may change between sessions."""
+    data = dataclasses.replace(config.data, path='', workers=0)
+    train = dataclasses.replace(config.train, device='auto', threads=None, eval_every=1, save_minutes=0.0)
+    return dataclasses.replace(config, data=data, train=train).to_json()
+
+
+def _write(path: Path, text: str) -> None:
+    partial = path.with_suffix('.partial')
+    partial.write_text(text)
+    os.replace(partial, path)
