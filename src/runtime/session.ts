@@ -9,9 +9,8 @@
  */
 import { CompConvError, show, throwIfAborted, type ErrorCode } from '../errors.ts';
 import { networkCost, type NetworkCost } from '../graph/cost.ts';
-import { graphParams, shapeOf, type Graph } from '../graph/graph.ts';
+import { shapeOf, type Graph } from '../graph/graph.ts';
 import type { Model } from '../models/read-model.ts';
-import { distinctChoices, distinctForms } from '../scheduler/isolate.ts';
 import type { ScheduleOptions } from '../scheduler/schedule.ts';
 import type { Plan } from '../scheduler/plan.ts';
 import { dtypes, type Dtype } from '../tensor/dtype.ts';
@@ -19,16 +18,16 @@ import type { ImageShape } from '../tensor/image-shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { ImageSource } from '../vision/image-source.ts';
 import { topK, type Classification } from '../vision/top-k.ts';
-import { seededWeights } from '../weights/seeded.ts';
 import { checkFinite, imageSize, joinResults, splitBatch } from './batches.ts';
 import type { AdapterDescription, DeviceOptions } from './device.ts';
 import { DeviceSource } from './device-source.ts';
 import { GpuNetwork, type Network, type NetworkRunOptions, type PrepareOptions, type RunResult, type TappedResult } from './gpu-network.ts';
 import type { GpuTensor } from './gpu-tensor.ts';
+import { KernelSelection } from './kernel-selection.ts';
 import { batchSize, checkOneImage, isGpuTensor, type SessionInput } from './session-input.ts';
 import type { SelfTestOptions, SelfTestReport } from './self-test.ts';
 import type { TuningProgress, TuningReport } from './tuner.ts';
-import { choicesOf, isKnown, lookUp, tuningKey, type TunedSignature, type TuningCache } from './tuning-cache.ts';
+import type { TuningCache } from './tuning-cache.ts';
 
 /** What `createSession` is doing; `done` of `total`, in bytes or pipelines. Upload and compilation go on at the same time. */
 export interface SessionProgress {
@@ -96,19 +95,11 @@ export class Session {
   readonly #network: Network;
   readonly #options: SessionOptions;
   readonly #devices: DeviceSource;
+  readonly #kernels: KernelSelection;
   readonly #end = new AbortController();
   /** On the device there is. Another one after that was lost. */
   #placed: GpuNetwork | undefined;
   #adapter: AdapterDescription | undefined;
-  /** Of which adapter the following is. */
-  #tuningKey: string | undefined;
-  #tuned: ReadonlyMap<string, TunedSignature> = new Map();
-  /** Kernels to take instead of the predicted ones, by signature. */
-  #choices: ReadonlyMap<string, string> = new Map();
-  /** Pipelines that computed something else in a self-test. */
-  #excluded: ReadonlySet<string> = new Set();
-  /** Whether one of them has no replacement. */
-  #isBroken = false;
   #plan: Plan | undefined;
   #ignoreLoss = () => {};
   #cost: NetworkCost | undefined;
@@ -120,6 +111,7 @@ export class Session {
     this.model = model;
     this.#network = network;
     this.#options = options;
+    this.#kernels = new KernelSelection(network, options);
     this.#devices = options.ownDevice ? DeviceSource.own(options) : DeviceSource.share(options);
   }
 
@@ -264,8 +256,7 @@ export class Session {
 
   /** Of the kinds of work in the plan that can be done in several ways, how many are tuned. */
   get tuned(): { readonly known: number; readonly total: number } {
-    const choices = [...distinctForms(this.plan), ...distinctChoices(this.plan)];
-    return { known: choices.filter((choice) => isKnown(choice, this.#tuned)).length, total: choices.length };
+    return this.#kernels.tuned(this.plan);
   }
 
   /** Frees everything on the GPU; again is harmless. A run in progress rejects with `disposed`. */
@@ -314,9 +305,9 @@ export class Session {
     const { engine } = opened;
     this.#throwIfDisposed();
     this.#adapter = engine.adapter;
-    await this.#lookUpTuning();
+    await this.#kernels.moveTo(engine.adapter, this.#options.tuning);
     // Known while it is not ready yet, so that it is destroyed whatever happens.
-    const placed = (this.#placed = new GpuNetwork(this.#network, opened, this.dtype, () => this.#scheduleOptions));
+    const placed = (this.#placed = new GpuNetwork(this.#network, opened, this.dtype, () => this.#kernels.scheduleOptions));
     this.#ignoreLoss = engine.onLost((error) => this.#options.onDeviceLost?.(this.#lossError(error)));
     this.#plan = (await engine.whileAlive(placed.prepare(this.#ownShape, options))).plan;
     this.#throwIfDisposed();
@@ -340,7 +331,7 @@ export class Session {
   #check(signal: AbortSignal | undefined): void {
     this.#throwIfDisposed();
     throwIfAborted(signal);
-    if (!this.#isBroken) return;
+    if (!this.#kernels.isBroken) return;
     throw new CompConvError(
       'gpu-validation',
       `${this.graph.name}: a kernel computes something else on ${this.adapter.name}, as selfTest() found, and there is no other one: ` +
@@ -350,17 +341,6 @@ export class Session {
 
   #throwIfDisposed(): void {
     if (this.#end.signal.aborted) throw new CompConvError('disposed', 'the session was disposed; create a new one');
-  }
-
-  get #scheduleOptions(): ScheduleOptions {
-    const { schedule, withoutPasses, forcedPasses } = this.#options;
-    return {
-      choices: this.#choices,
-      excluded: this.#excluded,
-      ...(schedule && { schedule }),
-      ...(withoutPasses && { withoutPasses }),
-      ...(forcedPasses && { forcedPasses }),
-    };
   }
 
   async #run(
@@ -395,27 +375,11 @@ export class Session {
     return joinResults(results);
   }
 
-  async #lookUpTuning(): Promise<void> {
-    const key = tuningKey(this.adapter);
-    // The same adapter again: what was found since then holds, too.
-    if (key === this.#tuningKey) return;
-    const record = this.#options.tuning && (await lookUp(this.#options.tuning, key));
-    this.#tuningKey = key;
-    this.#excluded = new Set();
-    this.#isBroken = false;
-    this.#tuned = new Map(Object.entries(record?.signatures ?? {}));
-    this.#choices = choicesOf(this.#tuned);
-  }
-
   async #selfTest(placed: GpuNetwork, options: SelfTestOptions): Promise<SelfTestReport> {
-    const { selfTest } = await import('./self-test.ts');
-    const { engine, queue, pipelines } = placed;
-    const scheduleOptions = { ...this.#scheduleOptions, dtype: placed.dtype };
-    const report = await selfTest({ engine, queue, pipelines, graph: this.graph, scheduleOptions }, options);
+    const { excluded } = this.#kernels;
+    const report = await this.#kernels.selfTest(placed, options);
     this.#throwIfDisposed();
-    this.#isBroken = !report.ok;
-    if (report.excluded.length !== this.#excluded.size) {
-      this.#excluded = new Set(report.excluded);
+    if (this.#kernels.excluded !== excluded) {
       placed.dropExecutors();
       this.#plan = (await placed.prepare(this.#ownShape)).plan;
     }
@@ -424,34 +388,11 @@ export class Session {
 
   async #tune(placed: GpuNetwork, options: TuneOptions): Promise<TuningReport> {
     const { signal, onProgress, cache = this.#options.tuning, fresh = false } = options;
-    const { engine, queue, pipelines, constants } = placed;
-    const { graph, weights } = this.#network;
-    const { tuneNetwork } = await import('./tuner.ts');
-    // Their memory is needed; they are made again when they are.
-    placed.dropExecutors();
+    const { constants } = placed;
+    const signals = [this.#end.signal, ...(signal ? [signal] : [])];
     try {
-      const { report, known, choices } = await tuneNetwork(
-        {
-          engine,
-          queue,
-          graph,
-          pipelines,
-          constants,
-          // Made-up ones measure as well, and reading a file for every candidate would not.
-          weights: 'read' in weights ? seededWeights(graphParams(graph), 1) : weights,
-          scheduleOptions: { ...this.#scheduleOptions, choices: new Map(), dtype: placed.dtype },
-          signal: AbortSignal.any([this.#end.signal, ...(signal ? [signal] : [])]),
-        },
-        {
-          cache,
-          known: this.#tuned,
-          fresh,
-          onProgress,
-        },
-      );
+      const report = await this.#kernels.tune(placed, { cache, fresh, onProgress, signal: AbortSignal.any(signals) });
       this.#throwIfDisposed();
-      this.#tuned = known;
-      this.#choices = choices;
       this.#plan = (await placed.prepare(this.#ownShape)).plan;
       return report;
     } finally {
