@@ -62,6 +62,9 @@ EXPERIMENTS: Dict[str, Experiment] = {
     'searched': Experiment(config='fashion-mnist-searched'),
     # What a plain twin is good for: as a teacher, and as what the modules begin with, against a run as short.
     'compconv16-distilled': Experiment(config='fashion-mnist-compconv16-distilled', teacher='plain'),
+    # What the other ways to save learn from the same teacher.
+    'narrow-distilled': Experiment(['network.widths=[10, 20, 40]', LAST], teacher='plain'),
+    'ghost-distilled': Experiment(['network.ghost_ratio=3', LAST], teacher='plain'),
     'compconv16-short': Experiment(['network.c0=16'], epochs=3),
     'compconv16-short-fitted': Experiment(['network.c0=16'], epochs=3, teacher='plain', teacher_key='pretrained.weights'),
     # Networks as wide as CompConv128 was made for.
