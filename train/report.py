@@ -9,12 +9,34 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import statistics
 import sys
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional
 
 Record = Dict[str, Any]
+
+QUESTIONS = [
+    ('CompConv16 instead of plain convolutions', 'plain', 'compconv16'),
+    ('CompConv16 instead of narrower plain layers', 'narrow', 'compconv16'),
+    ('CompConv16 instead of Ghost modules', 'ghost', 'compconv16'),
+    ('BatchNorm and ReLU inside the modules, instead of linear ones', 'compconv16', 'compconv16-bn-relu'),
+    ('heavier: C_0 = 8 instead of 16', 'compconv16', 'compconv8'),
+    ('lighter: C_0 = 32 instead of 16', 'compconv16', 'compconv32'),
+    ('no shuffle instead of two groups', 'compconv16', 'compconv16-no-shuffle'),
+    ('identity slices shallowest first instead of deepest first', 'compconv16', 'compconv16-slices-reversed'),
+    ('depths by measured time instead of C_0 = 16', 'compconv16', 'searched'),
+    ('taught by the plain network', 'compconv16', 'compconv16-distilled'),
+    ('CompConv16 instead of narrower plain layers, both taught', 'narrow-distilled', 'compconv16-distilled'),
+    ('CompConv16 instead of Ghost modules, both taught', 'ghost-distilled', 'compconv16-distilled'),
+    ('three epochs from fitted weights instead of random ones', 'compconv16-short', 'compconv16-short-fitted'),
+    ('CompConv128 in ResNet18', 'resnet18', 'resnet18-compconv128'),
+    ('CompConv128 in ResNet50', 'resnet50', 'resnet50-compconv128'),
+    ('float32 instead of bf16, plain', 'plain', 'plain-f32'),
+    ('float32 instead of bf16, CompConv16', 'compconv16', 'compconv16-f32'),
+]
+"""What the experiments of `sweep.py` were made to find out: what is changed, from which network, to which."""
 
 
 class Summary(NamedTuple):
@@ -108,7 +130,7 @@ Test accuracy after the last epoch, mean and sample standard deviation over seed
 
 {linked}
 ![Test accuracy against multiply-accumulates](accuracy-macs.png)
-'''
+{differences(summaries)}'''
 
 
 def table(summaries: List[Summary]) -> str:
@@ -117,6 +139,40 @@ def table(summaries: List[Summary]) -> str:
         first = s.records[0]
         lines.append(f'| {s.name} | {s.accuracy} | {len(s.records)} | {first["macs"]:,} | {first["params"]:,} |')
     return '\n'.join(lines) + '\n'
+
+
+def differences(summaries: List[Summary]) -> str:
+    """What the networks differ by, as far as the seeds can tell; markdown, empty where nothing can be said."""
+    spread = pooled_spread(summaries)
+    by_name = {s.name: s for s in summaries}
+    rows = []
+    for question, before, after in QUESTIONS:
+        if spread is None or before not in by_name or after not in by_name:
+            continue
+        pair = by_name[before], by_name[after]
+        points = 100 * (pair[1].mean - pair[0].mean)
+        error = 100 * spread * math.sqrt(sum(1 / len(s.records) for s in pair))
+        rows.append(f'| {question} | {points:+.2f} ± {error:.2f} | {"yes" if abs(points) > 2 * error else "no"} |\n')
+    if spread is None or not rows:
+        return ''
+    return f'''
+## What makes a difference
+
+From seed to seed the accuracy of one and the same network varies by {100 * spread:.2f} points (standard deviation, pooled over all networks
+with several seeds). From that come the standard errors of the differences; beyond chance is what is larger than two of them.
+
+| what is changed | points | beyond chance |
+|---|---:|---|
+{"".join(rows)}'''
+
+
+def pooled_spread(summaries: List[Summary]) -> Optional[float]:
+    """Standard deviation between seeds, the same for all networks; absent if none has two."""
+    several = [s for s in summaries if len(s.records) > 1]
+    if not several:
+        return None
+    squares = sum(statistics.variance(s.accuracies) * (len(s.records) - 1) for s in several)
+    return math.sqrt(squares / sum(len(s.records) - 1 for s in several))
 
 
 def card(summary: Summary) -> str:

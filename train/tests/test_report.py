@@ -34,6 +34,18 @@ class ReportTest(unittest.TestCase):
         self.assertIn('| light | 91.00 % | 1 | 1,234,567 | 8,901 |', text)
         self.assertIn('| [light](cards/light.md) | 91.00 % |', report.page(report.summarise(self.RECORDS)))
 
+    def test_differences(self) -> None:
+        """Variances of 1 and 4.5 with two degrees of freedom and one, pooled: (2 * 1 + 1 * 4.5) / 3."""
+        records = [*self.RECORDS[:3], record('compconv16', 0, 900), record('compconv16', 1, 930), record('narrow', 0, 940)]
+        text = report.page(report.summarise(records))
+        self.assertIn('varies by 1.47 points', text)
+        self.assertIn('| CompConv16 instead of plain convolutions | -1.50 ± 1.34 | no |', text)
+        self.assertIn('| CompConv16 instead of narrower plain layers | -2.50 ± 1.80 | no |', text)
+        self.assertNotIn('Ghost', text)  # It was not trained.
+        far = [*records, record('compconv16-short', 0, 500), record('compconv16-short-fitted', 0, 600)]
+        self.assertIn('instead of random ones | +10.00 ± 2.08 | yes |', report.page(report.summarise(far)))
+        self.assertEqual(report.differences(report.summarise([record('plain', 0, 930), record('narrow', 0, 920)])), '')
+
     def test_card(self) -> None:
         text = report.card(report.summarise(self.RECORDS)[0])
         for line in [
