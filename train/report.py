@@ -31,6 +31,8 @@ QUESTIONS = [
     ('CompConv16 instead of narrower plain layers, both taught', 'narrow-distilled', 'compconv16-distilled'),
     ('CompConv16 instead of Ghost modules, both taught', 'ghost-distilled', 'compconv16-distilled'),
     ('three epochs from fitted weights instead of random ones', 'compconv16-short', 'compconv16-short-fitted'),
+    ('twice as wide: CompConv32 instead of plain convolutions', 'wide', 'wide-compconv32'),
+    ('twice as wide: CompConv32 instead of narrower plain layers', 'wide-narrow', 'wide-compconv32'),
     ('CompConv128 in ResNet18', 'resnet18', 'resnet18-compconv128'),
     ('CompConv128 in ResNet50', 'resnet50', 'resnet50-compconv128'),
     ('float32 instead of bf16, plain', 'plain', 'plain-f32'),
