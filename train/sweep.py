@@ -69,7 +69,7 @@ EXPERIMENTS: Dict[str, Experiment] = {
     'compconv16-short-fitted': Experiment(['network.c0=16'], epochs=3, teacher='plain', teacher_key='pretrained.weights'),
     # Twice as wide: what the same compression costs, and the same by narrower layers, where layers have more channels to share.
     'wide': Experiment(['network.widths=[32, 64, 128]', LAST], seeds=1),
-    'wide-narrow': Experiment(['network.widths=[20, 40, 80]', LAST], seeds=1),
+    'wide-narrow': Experiment(['network.widths=[19, 39, 78]', LAST], seeds=1),
     'wide-compconv32': Experiment(['network.widths=[32, 64, 128]', 'network.c0=32', LAST], seeds=1),
     # Networks as wide as CompConv128 was made for.
     'resnet18': Experiment(config='fashion-mnist-resnet', epochs=8, seeds=1),
