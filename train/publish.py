@@ -83,6 +83,8 @@ def describe(path: Path, job: Job) -> Dict[str, Any]:
     logits = evaluate(file.model, images)
     trained = evaluate(load_network(checkpoint).model, images)
     cost = count(file.model, (1, *images.shape[1:]))
+    if logits.shape[1] > 10:
+        raise ValueError(f'{path}: answers are written as digits, which do for 10 classes, not for {logits.shape[1]}')
     answers: List[int] = logits.argmax(1).tolist()
     return {
         'correctOf10000': int((logits.argmax(1) == labels).sum()),

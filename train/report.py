@@ -15,6 +15,9 @@ import sys
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional
 
+from trainer.config import config_from
+from trainer.run_folder import what_counts
+
 Record = Dict[str, Any]
 
 QUESTIONS = [
@@ -110,14 +113,11 @@ def summarise(records: List[Record]) -> List[Summary]:
 
 
 def _without_seed(record: Record) -> Any:
-    # A part that is not there and one that is null are the same: records of earlier versions lack what was added since.
-    config = {part: dict(values) for part, values in record['config'].items() if values is not None}
-    for key in ('seed', 'device', 'threads', 'eval_every', 'save_minutes'):
-        config['train'].pop(key)
-    config['data'].pop('path')
+    config = what_counts(config_from(record['config'], record['name']))
+    config['train'].pop('seed')
     # Of the same seed each.
     for part, file in (('distill', 'teacher'), ('pretrained', 'weights')):
-        config.get(part, {}).pop(file, None)
+        (config[part] or {}).pop(file, None)
     return config
 
 
@@ -147,34 +147,49 @@ def differences(summaries: List[Summary]) -> str:
     """What the networks differ by, as far as the seeds can tell; markdown, empty where nothing can be said."""
     spread = pooled_spread(summaries)
     by_name = {s.name: s for s in summaries}
-    rows = []
-    for question, before, after in QUESTIONS:
-        if spread is None or before not in by_name or after not in by_name:
-            continue
-        pair = by_name[before], by_name[after]
-        points = 100 * (pair[1].mean - pair[0].mean)
-        error = 100 * spread * math.sqrt(sum(1 / len(s.records) for s in pair))
-        rows.append(f'| {question} | {points:+.2f} ± {error:.2f} | {"yes" if abs(points) > 2 * error else "no"} |\n')
-    if spread is None or not rows:
+    pairs = [(question, by_name[before], by_name[after]) for question, before, after in QUESTIONS if before in by_name and after in by_name]
+    if spread is None or not pairs:
         return ''
+    interval = STUDENT_95[min(spread.freedom, len(STUDENT_95)) - 1] * spread.deviation
+    rows = []
+    for question, *pair in pairs:
+        points = 100 * (pair[1].mean - pair[0].mean)
+        error = 100 * interval * math.sqrt(sum(1 / len(s.records) for s in pair))
+        if all(len(s.records) == 1 for s in pair):
+            rows.append(f'| {question} | {points:+.2f} | one seed each |\n')
+        else:
+            rows.append(f'| {question} | {points:+.2f} ± {error:.2f} | {"yes" if abs(points) > error else "no"} |\n')
     return f'''
 ## What makes a difference
 
-From seed to seed the accuracy of one and the same network varies by {100 * spread:.2f} points (standard deviation, pooled over all networks
-with several seeds). From that come the standard errors of the differences; beyond chance is what is larger than two of them.
+From seed to seed the accuracy of one and the same network varies by {100 * spread.deviation:.2f} points (standard deviation, pooled over all
+networks with several seeds, {spread.freedom} degrees of freedom). From that come the 95 % confidence intervals of the differences, by Student's t. Of
+twenty differences that are none, one comes out as beyond chance.
 
 | what is changed | points | beyond chance |
 |---|---:|---|
 {"".join(rows)}'''
 
 
-def pooled_spread(summaries: List[Summary]) -> Optional[float]:
-    """Standard deviation between seeds, the same for all networks; absent if none has two."""
-    several = [s for s in summaries if len(s.records) > 1]
-    if not several:
+STUDENT_95 = (
+    12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23, 2.20, 2.18, 2.16, 2.14, 2.13,
+    2.12, 2.11, 2.10, 2.09, 2.09, 2.08, 2.07, 2.07, 2.06, 2.06, 2.06, 2.05, 2.05, 2.05, 2.04,
+)  # fmt: skip
+"""Student's t, two-sided, for 1, 2, ... degrees of freedom; for more than 30 hardly less."""
+
+
+class Spread(NamedTuple):
+    deviation: float
+    freedom: int
+
+
+def pooled_spread(summaries: List[Summary]) -> Optional[Spread]:
+    """Standard deviation between seeds, taken to be the same for all networks; absent if none has two."""
+    freedom = sum(len(s.records) - 1 for s in summaries)
+    if freedom == 0:
         return None
-    squares = sum(statistics.variance(s.accuracies) * (len(s.records) - 1) for s in several)
-    return math.sqrt(squares / sum(len(s.records) - 1 for s in several))
+    squares = sum(statistics.variance(s.accuracies) * (len(s.records) - 1) for s in summaries if len(s.records) > 1)
+    return Spread(math.sqrt(squares / freedom), freedom)
 
 
 def card(summary: Summary) -> str:
@@ -182,12 +197,15 @@ def card(summary: Summary) -> str:
     first = summary.records[0]
     config = first['config']
     data, network, train, distill = (config[key] for key in ('data', 'network', 'train', 'distill'))
+    count = len(summary.records)
     seeds = ', '.join(str(record['seed']) for record in summary.records)
     each = ', '.join(f'{100 * accuracy:.2f} %' for accuracy in summary.accuracies)
+    accuracy = f'{each} (seed {seeds})' if count == 1 else f'{summary.accuracy}, mean and sample standard deviation of {count} seeds ({seeds}): {each}'
     options = ', '.join(f'{key} = {json.dumps(value)}' for key, value in network.items() if value not in (None, False))
     augmentation = [f'random crop after zero padding by {data["pad"]}'] if data['pad'] else []
     augmentation += ['random horizontal flip'] if data['flip'] else []
-    schedule = train['schedule'] + (f' after {train["warmup_epochs"]:g} epoch(s) of linear warm-up' if train['warmup_epochs'] else '')
+    steps = f', times {train["gamma"]:g} after epochs {_numbers(train["milestones"])}' if train['schedule'] == 'step' else ''
+    schedule = train['schedule'] + steps + (f' after {train["warmup_epochs"]:g} epoch(s) of linear warm-up' if train['warmup_epochs'] else '')
     sum_ = first['images'] * len(summary.records)
     worst = sorted(
         ((cell / sum(row), i, j) for i, row in enumerate(summary.confusion) for j, cell in enumerate(row) if i != j and any(row)), reverse=True
@@ -205,7 +223,7 @@ def card(summary: Summary) -> str:
 
 An image classifier: {options}.
 
-- Test accuracy: {summary.accuracy}, mean and sample standard deviation of {len(summary.records)} seed(s) ({seeds}): {each}
+- Test accuracy: {accuracy}
 - Cost of one image: {first["macs"]:,} multiply-accumulates (convolutions and linear layers); {first["params"]:,} parameters
 
 ## Data
@@ -225,7 +243,7 @@ Accuracy is that of the last epoch on the whole test set; the test set was not u
 ## Limits
 - Made to compare networks, on one data set of small images; nothing is known of its answers to other images, and it always gives one of its classes.
 - Most frequent confusions, of {sum_:,} answers over all seeds: {"; ".join(f"{classes[i]} taken for {classes[j]} ({100 * share:.1f} % of {classes[i]})" for share, i, j in worst)}.
-- {len(summary.records)} seed(s): differences of the order of the spread say nothing.
+- {"One seed: another one would give another accuracy" if count == 1 else f"{count} seeds: differences of the order of the spread say nothing"}.
 
 ## Licence
 The weights and the code that made them: MIT, as the project. {_licence(data)}

@@ -24,6 +24,7 @@ from compconv import ARCHITECTURES, CompConv2d, NetworkOptions, convert, create_
 from compconv.channels import deepest_feasible_depth
 from compconv.convert import is_plain
 from compconv.fit import fit_all
+from trainer.arguments import positive_int
 from trainer.checkpoint import load_network
 from trainer.config import ConfigError, read_config
 from trainer.data import open_data, some_images
@@ -35,11 +36,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('network', help='checkpoint.pt of a run, an exported file, or the name of an architecture, for random weights')
     parser.add_argument('--data', type=Path, metavar='CONFIG', help='training images, by the [data] of a configuration; default noise')
-    parser.add_argument('--images', type=int, default=128, metavar='N')
-    parser.add_argument('--size', type=int, metavar='N', help="side of the images of noise; default the architecture's own")
+    parser.add_argument('--images', type=positive_int, default=128, metavar='N')
+    parser.add_argument('--size', type=positive_int, metavar='N', help="side of the images of noise; default the architecture's own")
     parser.add_argument('--seed', type=int, default=0, help='of random weights, noise and the choice of images')
     parser.add_argument('--measure', choices=MEASURES, default='kl')
-    parser.add_argument('--shuffle-groups', type=int, default=2, metavar='N')
+    parser.add_argument('--shuffle-groups', type=positive_int, default=2, metavar='N')
     parser.add_argument('--out', type=Path, metavar='FILE', help='default standard output')
     arguments = parser.parse_args()
     torch.manual_seed(arguments.seed)

@@ -23,6 +23,8 @@ import time
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Set
 
+from trainer.arguments import positive, positive_int
+
 HERE = Path(__file__).resolve().parent
 CONFIGS = HERE / 'configs'
 RESULTS = HERE / 'results' / 'fashion-mnist.jsonl'
@@ -113,11 +115,11 @@ class Job(NamedTuple):
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--workers', type=_positive, default=1, metavar='N', help='runs at a time')
-    parser.add_argument('--seeds', type=_positive, metavar='N', help='of each network: 0 to N - 1; default 3, and 1 for what takes long')
+    parser.add_argument('--workers', type=positive_int, default=1, metavar='N', help='runs at a time')
+    parser.add_argument('--seeds', type=positive_int, metavar='N', help='of each network: 0 to N - 1; default 3, and 1 for what takes long')
     parser.add_argument('--only', action='append', choices=list(EXPERIMENTS), metavar='NAME', help='may be given several times')
     parser.add_argument('--again', action='store_true', help='train also what is done but not in train/runs, as after a clone')
-    parser.add_argument('--minutes', type=float, metavar='N', help='stop after these; what is running can be taken up again')
+    parser.add_argument('--minutes', type=positive, metavar='N', help='stop after these; what is running can be taken up again')
     parser.add_argument('--list', action='store_true', help='show what is done and what is not, and train nothing')
     arguments = parser.parse_args()
 
@@ -137,13 +139,6 @@ def main() -> int:
     deadline = time.monotonic() + 60 * arguments.minutes if arguments.minutes else float('inf')
     waiting = [job for job in jobs if (not job.is_trained if arguments.again else job not in done)]
     return run_all(with_teachers(waiting), arguments.workers, deadline)
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f'must be at least 1, got {number}')
-    return number
 
 
 def with_teachers(jobs: List[Job]) -> List[Job]:

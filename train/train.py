@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -36,7 +37,8 @@ def main() -> int:
     except (ConfigError, Diverged, OSError) as error:  # OSError: a full disk, or an image that cannot be read.
         print(f'train.py: {error}', file=sys.stderr)
         return 2 if isinstance(error, ConfigError) else 1
-    print(f'{result["correct"]} of {result["images"]} test images right: {result["testAccuracy"]:.2%}')
+    if int(os.environ.get('RANK', 0)) == 0:  # Of several processes the first speaks for all.
+        print(f'{result["correct"]} of {result["images"]} test images right: {result["testAccuracy"]:.2%}')
     return 0
 
 

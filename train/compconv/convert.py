@@ -8,7 +8,7 @@ import torch.fx
 from torch import Tensor, nn
 
 from .channels import adaptive_depth, check_depth
-from .fit import fit_all, recalibrate
+from .fit import fit_all, is_frozen_batch_norm, recalibrate
 from .module import CompConv2d
 
 INITS = ('random', 'fit')
@@ -30,7 +30,7 @@ def convert(
     """Replaces convolutions by CompConv modules of the same name, in place, or in a copy of the model; returns the model.
 
     The depth is `depths[name]` where given, else the adaptive depth for `c0`; depth 0 leaves a convolution as it is.
-    Grouped and dilated convolutions, and those with a kernel that is not square, are left too. A convolution followed by
+    Grouped and dilated convolutions, those with a kernel that is not square, and those whose padding is a name are left too. A convolution followed by
     BatchNorm loses its bias; any other module has one. Raises ValueError for a depth that is not feasible or a name that is no
     plain convolution.
 
@@ -102,7 +102,7 @@ def is_plain(conv: nn.Conv2d) -> bool:
 
 
 def _before_batch_norm(model: nn.Module) -> Set[str]:
-    """Names of the convolutions whose output a BatchNorm takes: by data flow, or, where that cannot be traced, because the
+    """Names of the convolutions whose output goes to a BatchNorm and nowhere else: by data flow, or, where that cannot be traced, because the
     BatchNorm is defined next."""
     modules = dict(model.named_modules())
     try:
@@ -114,7 +114,7 @@ def _before_batch_norm(model: nn.Module) -> Set[str]:
     return {
         str(node.target)
         for node in calls
-        if any(user.op == 'call_module' and _is_batch_norm(modules[str(user.target)]) for user in node.users)
+        if node.users and all(user.op == 'call_module' and _is_batch_norm(modules[str(user.target)]) for user in node.users)
     }
 
 
@@ -126,5 +126,4 @@ class _LeafTracer(torch.fx.Tracer):
 
 
 def _is_batch_norm(module: nn.Module) -> bool:
-    # torchvision's frozen BatchNorm by name: torchvision need not be there.
-    return isinstance(module, nn.modules.batchnorm._BatchNorm) or type(module).__name__ == 'FrozenBatchNorm2d'
+    return isinstance(module, nn.modules.batchnorm._BatchNorm) or is_frozen_batch_norm(module)

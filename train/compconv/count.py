@@ -6,6 +6,7 @@ from typing import NamedTuple, Tuple, Union
 import torch
 from torch import Tensor, nn
 
+from .modes import evaluating
 from .module import CompConv2d
 
 
@@ -13,7 +14,7 @@ class Cost(NamedTuple):
     macs: int
     """Of one image: convolutions and linear layers; BatchNorm, biases, additions and pooling are not counted."""
     params: int
-    """Trainable parameters; BatchNorm's weight and bias are, its running statistics are not."""
+    """Of parameters the values; BatchNorm's weight and bias are, its running statistics are not."""
 
 
 def count(model: nn.Module, images: Union[Tensor, Tuple[int, ...]]) -> Cost:
@@ -28,15 +29,13 @@ def count(model: nn.Module, images: Union[Tensor, Tuple[int, ...]]) -> Cost:
 
     counted = [m for m in model.modules() if isinstance(m, (nn.Conv2d, nn.Linear)) or (isinstance(m, CompConv2d) and m.depth == 0)]
     handles = [module.register_forward_hook(hook) for module in counted]
-    was_training = model.training
     try:
         if not isinstance(images, Tensor):
             images = torch.zeros(images, device=next(model.parameters()).device)
-        with torch.no_grad():
-            model.eval()(images)
+        with torch.no_grad(), evaluating(model):
+            model(images)
     finally:
-        model.train(was_training)
         for handle in handles:
             handle.remove()
-    trainable = sum(parameter.numel() for parameter in model.parameters())
-    return Cost(macs // images.shape[0], trainable)
+    params = sum(parameter.numel() for parameter in model.parameters())
+    return Cost(macs // images.shape[0], params)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from . import safetensors
-from .networks import SMALL_RESNET, NetworkOptions, create_network
+from .networks import NetworkOptions, create_network
 
 
 class Preprocess(NamedTuple):
@@ -86,12 +86,14 @@ def metadata_of(options: NetworkOptions) -> Dict[str, Any]:
         raise ValueError('the engine does not run Ghost modules')
     if options.slice_order != 'deepest-first':
         raise ValueError(f'the engine does not run slice_order {options.slice_order!r}')
-    small = options.arch == SMALL_RESNET
-    result: Dict[str, Any] = {'arch': options.arch, 'inChannels': options.input_shape[1]}
-    if small:
-        result['widths'] = list(options.widths or (16, 32, 64))
-        result['blocksPerStage'] = options.blocks_per_stage or 2
-    result['classes'] = options.classes or (10 if small else 1000)
+    full = options.canonical
+    result: Dict[str, Any] = {
+        'arch': full.arch,
+        'inChannels': full.in_channels,
+        'widths': None if full.widths is None else list(full.widths),
+        'blocksPerStage': full.blocks_per_stage,
+        'classes': full.classes,
+    }
     if options.is_compressed:
         # 128, not 128.0.
         whole = options.c0 is not None and float(options.c0).is_integer()

@@ -1,16 +1,18 @@
 """CompConv modules that begin as an approximation of a trained plain convolution, instead of at random."""
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, Mapping, Optional
 
 import torch
 from torch import Tensor, nn
 
+from .modes import evaluating
 from .module import CompConv2d
 
 RIDGE = 1e-6
 """Of the mean square of what a regression reads: keeps it solvable where inputs depend on each other."""
-
+WINDOW_VALUES = 1 << 23
+"""Of a regression's inputs, unfolded at once: 64 MB."""
 
 ITERATIONS = 20
 POSITIONS_PER_WEIGHT = 4
@@ -89,22 +91,36 @@ def _polish(module: CompConv2d, x: Tensor, y: Tensor, iterations: int) -> None:
 
 def _regress(conv: nn.Conv2d, x: Tensor, y: Tensor) -> None:
     """Sets a convolution's weights to the least squares solution for `conv(x) = y`, but for the means; a bias is for these."""
-    groups = conv.groups
-    windows = nn.functional.unfold(x.double(), conv.kernel_size, padding=conv.padding)  # type: ignore[arg-type]
-    # [groups, values of a window, windows] and [groups, channels, windows]
-    inputs = windows.transpose(0, 1).reshape(groups, -1, windows.shape[0] * windows.shape[2])
-    outputs = y.double().transpose(0, 1).reshape(groups, y.shape[1] // groups, -1)
-    input_means, output_means = inputs.mean(dim=2, keepdim=True), outputs.mean(dim=2, keepdim=True)
-    inputs, outputs = inputs - input_means, outputs - output_means
-    squares = inputs @ inputs.transpose(1, 2)
-    ridge = RIDGE * squares.diagonal(dim1=1, dim2=2).mean(dim=1).clamp_min(1e-12).view(-1, 1, 1)
-    squares += ridge * torch.eye(squares.shape[1], dtype=squares.dtype, device=x.device)
-    weight = torch.linalg.solve(squares, inputs @ outputs.transpose(1, 2)).transpose(1, 2)
+    groups, channels = conv.groups, y.shape[1] // conv.groups
+    values = conv.weight[0].numel()
+    # Sums over the windows of a few images at a time: all of them unfolded would take kernel x kernel times the room of x.
+    square = x.new_zeros(groups, values, values, dtype=torch.float64)
+    product = x.new_zeros(groups, values, channels, dtype=torch.float64)
+    input_sum = x.new_zeros(groups, values, 1, dtype=torch.float64)
+    output_sum = x.new_zeros(groups, channels, 1, dtype=torch.float64)
+    count = y[:, 0].numel()
+    at_once = max(1, WINDOW_VALUES // (groups * values * y[0, 0].numel()))
+    for some_x, some_y in zip(x.split(at_once), y.split(at_once)):
+        windows = nn.functional.unfold(some_x.double(), conv.kernel_size, padding=conv.padding)  # type: ignore[arg-type]
+        # [groups, values of a window, windows] and [groups, channels, windows]
+        inputs = windows.transpose(0, 1).reshape(groups, values, -1)
+        outputs = some_y.double().transpose(0, 1).reshape(groups, channels, -1)
+        square += inputs @ inputs.transpose(1, 2)
+        product += inputs @ outputs.transpose(1, 2)
+        input_sum += inputs.sum(dim=2, keepdim=True)
+        output_sum += outputs.sum(dim=2, keepdim=True)
+    input_mean, output_mean = input_sum / count, output_sum / count
+    square -= input_sum @ input_mean.transpose(1, 2)
+    product -= input_sum @ output_mean.transpose(1, 2)
+    ridge = RIDGE * square.diagonal(dim1=1, dim2=2).mean(dim=1).clamp_min(1e-12).view(-1, 1, 1)
+    square += ridge * torch.eye(values, dtype=square.dtype, device=x.device)
+    weight = torch.linalg.solve(square, product).transpose(1, 2)
     conv.weight.copy_(weight.reshape(conv.weight.shape))
     if conv.bias is not None:
-        conv.bias.copy_((output_means - weight @ input_means).flatten())
+        conv.bias.copy_((output_mean - weight @ input_mean).flatten())
 
 
+@torch.no_grad()
 def fit_all(modules: Mapping[nn.Module, CompConv2d], model: nn.Module, images: Optional[Tensor]) -> Dict[nn.Module, float]:
     """Fits each convolution's module to what the convolution reads while the model sees the images, or to noise without any.
 
@@ -124,34 +140,39 @@ def fit_all(modules: Mapping[nn.Module, CompConv2d], model: nn.Module, images: O
         return errors
     handles = [conv.register_forward_hook(lambda conv, inputs, _output: fit_once(conv, inputs[0])) for conv in modules]
     try:
-        _see(model, images, training=[])
+        with evaluating(model):
+            model(images)
     finally:
         for handle in handles:
             handle.remove()
     return errors
 
 
+def is_frozen_batch_norm(module: nn.Module) -> bool:
+    """Whether it is torchvision's; by name, as torchvision need not be there."""
+    return type(module).__name__ == 'FrozenBatchNorm2d'
+
+
+@torch.no_grad()
 def recalibrate(model: nn.Module, images: Tensor) -> None:
-    """Gives BatchNorms the statistics of what they get now that the layers before them are others."""
+    """Gives BatchNorms, also frozen ones, the statistics of what they get now that the layers before them are others."""
     norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     momenta = [module.momentum for module in norms]
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # type: ignore[assignment]  # A plain mean.
-    _see(model, images, training=norms)
-    for norm, momentum in zip(norms, momenta):
-        norm.momentum = momentum
-
-
-@torch.no_grad()
-def _see(model: nn.Module, images: Tensor, training: List[Any]) -> None:
-    """One pass, with only these modules in training mode."""
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
-    for module in training:
-        module.train()
+    handles = [module.register_forward_pre_hook(_freeze) for module in model.modules() if is_frozen_batch_norm(module)]
     try:
-        model(images)
+        with evaluating(model, but=norms):
+            model(images)
     finally:
-        for module, mode in modes.items():
-            module.training = mode
+        for handle in handles:
+            handle.remove()
+        for norm, momentum in zip(norms, momenta):
+            norm.momentum = momentum
+
+
+def _freeze(norm: Any, inputs: Any) -> None:
+    (x,) = inputs
+    norm.running_mean.copy_(x.mean(dim=(0, 2, 3)))
+    norm.running_var.copy_(x.var(dim=(0, 2, 3)))

@@ -1,7 +1,7 @@
 """Networks by name, as the engine names them: torchvision's ResNets and VGGs, and the small ResNet for 28 x 28 images."""
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from torch import Tensor, nn
@@ -45,6 +45,19 @@ class NetworkOptions:
         return self.c0 is not None or self.depths is not None
 
     @property
+    def canonical(self) -> 'NetworkOptions':
+        """With the defaults written out, and without what has no effect: equal where the networks are."""
+        small = self.arch == SMALL_RESNET
+        result = replace(
+            self,
+            classes=self.classes or (10 if small else 1000),
+            in_channels=self.input_shape[1],
+            widths=tuple(self.widths or (16, 32, 64)) if small else None,
+            blocks_per_stage=(self.blocks_per_stage or 2) if small else None,
+        )
+        return result if self.is_compressed else replace(result, shuffle_groups=2, inner='linear', inner_bias=False, slice_order='deepest-first')
+
+    @property
     def input_shape(self) -> Tuple[int, int, int, int]:
         """Of one image, at the size that the architecture was made for."""
         side = 28 if self.arch == SMALL_RESNET else 224
@@ -82,8 +95,9 @@ def _plain_network(options: NetworkOptions) -> nn.Module:
     if arch not in ARCHITECTURES:
         raise ValueError(f'unknown architecture {arch!r}; known are {", ".join(ARCHITECTURES)}')
     if arch == SMALL_RESNET:
-        widths = (16, 32, 64) if options.widths is None else options.widths
-        return SmallResNet(options.in_channels or 1, options.classes or 10, widths, options.blocks_per_stage or 2)
+        full = options.canonical
+        assert full.in_channels and full.classes and full.widths and full.blocks_per_stage
+        return SmallResNet(full.in_channels, full.classes, full.widths, full.blocks_per_stage)
     if options.widths is not None or options.blocks_per_stage is not None:
         raise ValueError(f'widths and blocks_per_stage belong to {SMALL_RESNET}; {arch} has its own')
     if options.in_channels not in (None, 3):

@@ -47,6 +47,8 @@ def load(path: Union[str, Path]) -> Tuple[Dict[str, Tensor], Dict[str, str]]:
         tensors = {}
         for name, entry in header.items():
             begin, end = entry['data_offsets']
+            if entry['dtype'] not in _NUMPY:
+                raise ValueError(f'{path}: {name} is of type {entry["dtype"]}; only {", ".join(_NUMPY)} can be read')
             dtype = np.dtype(_NUMPY[entry['dtype']])
             if end - begin != dtype.itemsize * math.prod(entry['shape']) or 8 + length + end > len(data):
                 raise ValueError(f'{name}: its bytes are not those of its shape')

@@ -31,6 +31,7 @@ class ConfigFilesTest(unittest.TestCase):
                 'fashion-mnist-compconv16-distilled',
                 'fashion-mnist-resnet',
                 'fashion-mnist-searched',
+                'imagenet-resnet50',
                 'imagenet-resnet50-compconv128',
             },
         )
@@ -39,8 +40,9 @@ class ConfigFilesTest(unittest.TestCase):
         self.assertEqual((light.network.arch, light.network.c0, taught.network), (SMALL_RESNET, 16, light.network))
         assert taught.distill is not None
         self.assertEqual(taught.distill.weight, 0.5)
-        imagenet = configs['imagenet-resnet50-compconv128']
-        self.assertEqual((imagenet.network.arch, imagenet.network.c0, imagenet.train.epochs), ('resnet50', 128, 90))
+        plain, light = (configs[f'imagenet-resnet50{suffix}'] for suffix in ('', '-compconv128'))
+        self.assertEqual((plain.data, plain.train), (light.data, light.train))
+        self.assertEqual((plain.network.c0, light.network.c0, light.network.arch, light.train.epochs), (None, 128, 'resnet50', 90))
 
 
 class DepthsTest(unittest.TestCase):
@@ -71,6 +73,15 @@ class DepthsTest(unittest.TestCase):
             (self.folder / f'{name}.json').write_text(json.dumps({'extends': f'{base}.json', 'train': {'lr': lr}}))
         config = read_config(self.folder / 'third.json', ['train.seed=4'])
         self.assertEqual(config.train, dataclasses.replace(read_config(self.config).train, lr=0.3, seed=4))
+
+    def test_beside_the_file_that_names_it(self) -> None:
+        base = json.loads(self.config.read_text())
+        base['network']['depths'] = 'depths.json'
+        self.config.write_text(json.dumps(base))
+        (self.folder / 'other').mkdir()
+        extending = self.folder / 'other' / 'config.json'
+        extending.write_text(json.dumps({'extends': '../config.json'}))
+        self.assertEqual(read_config(extending).network.depths, self.map)
 
     def test_command(self) -> None:
         command = [sys.executable, str(TRAIN / 'train.py'), str(self.config), '--run', 'run', '--depths', 'depths.json']
@@ -113,6 +124,9 @@ class SensitivityTest(unittest.TestCase):
             done = subprocess.run(command, capture_output=True, text=True)
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertEqual([len(costs) for costs in json.loads(out.read_text()).values()], [3, 3, 3, 4, 4, 4])
+            none = subprocess.run([*command, '--images', '0'], capture_output=True, text=True)
+            self.assertEqual(none.returncode, 2)
+            self.assertIn('argument --images: must be at least 1, got 0', none.stderr)
             options = NetworkOptions(SMALL_RESNET, widths=(6,), c0=4)
             save_engine_file(file, create_network(options), options)
             bad = subprocess.run(command, capture_output=True, text=True)

@@ -120,6 +120,10 @@ class ExportTest(unittest.TestCase):
         save_engine_file(file, model, NetworkOptions(**SMALL, c0=8))
         with self.assertRaisesRegex(ValueError, 'Missing key.*conv1.primitive.weight'):
             load_engine_file(file)
+        header = b'{"x":{"dtype":"BF16","shape":[1],"data_offsets":[0,2]}}'
+        file.write_bytes(len(header).to_bytes(8, 'little') + header + b'\0\0')
+        with self.assertRaisesRegex(ValueError, 'x is of type BF16; only F64, F32'):
+            load_engine_file(file)
         safetensors.save(file, {'x': torch.zeros(1)}, {})
         with self.assertRaisesRegex(ConfigError, 'has no "compconv" metadata'):
             load_network(file)

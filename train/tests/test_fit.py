@@ -1,6 +1,7 @@
 """Modules fitted to trained convolutions: how near they come, on noise and in the trained network that the project ships."""
 import unittest
 from typing import List
+from unittest import mock
 
 import torch
 from torch import Tensor, nn
@@ -50,6 +51,37 @@ class FitTest(unittest.TestCase):
                 before, after = errors(module, conv, torch.randn(96, 32, 12, 12))
                 self.assertLess(after, 0.9 * before)
                 self.assertLess(after, {1: 0.7, 2: 1.5, 3: 1.6}[depth])
+
+    def test_a_few_windows_at_a_time(self) -> None:
+        """The sums of a regression are those of all windows at once."""
+        torch.manual_seed(0)
+        conv, x = nn.Conv2d(16, 16, 3, padding=1), 2 + torch.randn(8, 16, 10, 10)
+        module = CompConv2d(16, 16, 3, 1, 1, depth=2, inner_bias=True)
+        fit(module, conv, x, iterations=0)
+        whole = {name: value.clone() for name, value in module.state_dict().items()}
+        with mock.patch('compconv.fit.WINDOW_VALUES', 3 * 16 * 9 * 100):
+            fit(module, conv, x, iterations=0)
+        for name, value in module.state_dict().items():
+            torch.testing.assert_close(value, whole[name], rtol=1e-4, atol=1e-5)
+
+    def test_frozen_batch_norm(self) -> None:
+        """It takes the means that the module does not have, as BatchNorm does."""
+        from torchvision.ops import FrozenBatchNorm2d
+
+        torch.manual_seed(0)
+        conv, x = nn.Conv2d(16, 16, 3, padding=1), 1 + torch.randn(32, 16, 10, 10)
+        y = conv(x).detach()
+        outputs = []
+        for norm in (nn.BatchNorm2d(16), FrozenBatchNorm2d(16)):
+            norm.running_mean.copy_(y.mean(dim=(0, 2, 3)))
+            norm.running_var.copy_(y.var(dim=(0, 2, 3)))
+            torch.manual_seed(1)
+            light = convert(nn.Sequential(conv, norm), depths={'0': 1}, init='fit', images=x, copy=True).eval()
+            self.assertIsNone(light[0].bias)
+            with torch.no_grad():
+                outputs.append(light(x))
+        torch.testing.assert_close(outputs[1], outputs[0], rtol=1e-3, atol=1e-3)
+        self.assertLess(float(outputs[1].mean(dim=(0, 2, 3)).abs().max()), 1e-3)
 
     def test_polish_helps(self) -> None:
         torch.manual_seed(0)

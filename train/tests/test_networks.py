@@ -48,9 +48,10 @@ class CountTest(unittest.TestCase):
     def test_mode_and_batch(self) -> None:
         """The batch does not count, and the model is left in the mode that it was in."""
         model = create_network(NetworkOptions('resnet_small14', c0=16)).train()
+        model.bn1.eval()  # As is done to freeze it.
         statistics = copy.deepcopy(model.state_dict())
         self.assertEqual(count(model, (1, 1, 28, 28)), count(model, torch.zeros(3, 1, 28, 28)))
-        self.assertTrue(model.training)
+        self.assertEqual((model.training, model.bn1.training), (True, False))
         self.assertTrue(all(torch.equal(value, statistics[name]) for name, value in model.state_dict().items()))
 
 
@@ -134,6 +135,20 @@ class ConvertTest(unittest.TestCase):
             with self.subTest(message), self.assertRaisesRegex(ValueError, message):
                 convert(model, **options)
         self.assertFalse([m for m in model.modules() if isinstance(m, CompConv2d)], 'what fails changes nothing')
+
+    def test_bias_before_more_than_batch_norm(self) -> None:
+        """A bias is needed where the sum is read by something else, too."""
+
+        class Both(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.conv, self.bn = nn.Conv2d(8, 8, 1), nn.BatchNorm2d(8)
+
+            def forward(self, x: Tensor) -> Tensor:
+                y = self.conv(x)
+                return self.bn(y) + y
+
+        self.assertIsNotNone(convert(Both(), depths={'conv': 1}).conv.bias)
 
     def test_shared_convolution(self) -> None:
         """One convolution at two places becomes one module at two places."""

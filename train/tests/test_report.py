@@ -38,19 +38,21 @@ class ReportTest(unittest.TestCase):
         """Variances of 1 and 4.5 with two degrees of freedom and one, pooled: (2 * 1 + 1 * 4.5) / 3."""
         records = [*self.RECORDS[:3], record('compconv16', 0, 900), record('compconv16', 1, 930), record('narrow', 0, 940)]
         text = report.page(report.summarise(records))
-        self.assertIn('varies by 1.47 points', text)
-        self.assertIn('| CompConv16 instead of plain convolutions | -1.50 ± 1.34 | no |', text)
-        self.assertIn('| CompConv16 instead of narrower plain layers | -2.50 ± 1.80 | no |', text)
+        self.assertIn('varies by 1.47 points (standard deviation, pooled over all\nnetworks with several seeds, 3 degrees of freedom)', text)
+        self.assertIn('| CompConv16 instead of plain convolutions | -1.50 ± 4.27 | no |', text)
+        self.assertIn('| CompConv16 instead of narrower plain layers | -2.50 ± 5.73 | no |', text)
         self.assertNotIn('Ghost', text)  # It was not trained.
-        far = [*records, record('compconv16-short', 0, 500), record('compconv16-short-fitted', 0, 600)]
-        self.assertIn('instead of random ones | +10.00 ± 2.08 | yes |', report.page(report.summarise(far)))
+        far = [*records, record('ghost', 0, 600), record('ghost', 1, 600), record('compconv16-short', 0, 500), record('compconv16-short-fitted', 0, 600)]
+        text = report.page(report.summarise(far))
+        self.assertRegex(text, r'instead of Ghost modules \| \+31.50 ± .* \| yes \|')
+        self.assertIn('instead of random ones | +10.00 | one seed each |', text)
         self.assertEqual(report.differences(report.summarise([record('plain', 0, 930), record('narrow', 0, 920)])), '')
 
     def test_card(self) -> None:
         text = report.card(report.summarise(self.RECORDS)[0])
         for line in [
             '# plain',
-            '93.00 ± 1.00 %, mean and sample standard deviation of 3 seed(s) (0, 1, 2): 93.00 %, 94.00 %, 92.00 %',
+            '93.00 ± 1.00 %, mean and sample standard deviation of 3 seeds (0, 1, 2): 93.00 %, 94.00 %, 92.00 %',
             '1,234,567 multiply-accumulates (convolutions and linear layers); 8,901 parameters',
             'Fashion-MNIST (Zalando), 1,000 test images, inputs of 28 x 28.',
             '10 epochs of SGD, batch 128, momentum 0.9 (Nesterov), weight decay 0.0005',
@@ -59,6 +61,18 @@ class ReportTest(unittest.TestCase):
             'Fashion-MNIST is by Zalando SE, MIT.',
         ]:
             self.assertIn(line, text)
+
+    def test_card_of_one_seed(self) -> None:
+        one = record('light', 4, 910, **{'train.schedule': '"step"', 'train.milestones': [3, 6]})
+        text = report.card(report.summarise([one])[0])
+        for line in ['Test accuracy: 91.00 % (seed 4)', 'step, times 0.1 after epochs 3, 6 after 1 epoch(s)', 'One seed: another one would give']:
+            self.assertIn(line, text)
+
+    def test_records_of_earlier_versions(self) -> None:
+        """They lack what was added since, and stand for its default."""
+        earlier = record('plain', 1, 940)
+        del earlier['config']['pretrained'], earlier['config']['train']['label_smoothing']
+        self.assertEqual(len(report.summarise([record('plain', 0, 930), earlier])[0].records), 2)
 
     def test_what_cannot_be_averaged(self) -> None:
         for records, message in [

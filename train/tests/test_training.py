@@ -123,9 +123,18 @@ class TrainingTest(unittest.TestCase):
         config = values(self.folder, epochs=8)
         config['distill'] = {'teacher': str(self.folder / 'teacher' / 'checkpoint.pt'), 'weight': 1.0, 'temperature': 2}
         self.assertGreater(self.train(config_from(config), 'pupil')['testAccuracy'], 0.9)
-        config['network']['classes'] = 4
-        with self.assertRaisesRegex(ConfigError, 'the teacher has 3 classes and 1 channels, not 4 and 1'):
-            self.train(config_from(config), 'other')
+        named = values(self.folder, epochs=1)
+        named['data']['labels'] = ['a', 'b', 'c']
+        self.train(config_from(named), 'named')
+        for teacher, change, message in [
+            ('teacher', {'labels': ['a', 'b', 'c', 'd']}, 'the teacher has 3 classes and 1 channels, not 4 and 1'),
+            ('named', {'labels': ['c', 'b', 'a']}, 'the teacher has other classes: a, b, c'),
+            ('teacher', {'mean': [0.5]}, r'the teacher takes images with data.mean = \[0.4\] and data.std = \[0.3\]'),
+        ]:
+            other = {**config, 'data': {**config['data'], **change}}
+            other['distill'] = {'teacher': str(self.folder / teacher / 'checkpoint.pt')}
+            with self.subTest(message), self.assertRaisesRegex(ConfigError, message):
+                self.train(config_from(other), 'other')
 
     def test_pretrained(self) -> None:
         """A run that begins with a fit to its plain twin, or with its own kind, knows something before it has learnt anything."""
@@ -154,13 +163,17 @@ class TrainingTest(unittest.TestCase):
                 self.train(config_from(config), 'bad')
         with self.subTest('other classes: all but the classifier is taken over'):
             config = values(self.folder, epochs=1, lr=1e-9)
-            config['network'].update(classes=5)
-            config['pretrained'] = {'weights': str(self.folder / 'fitted' / 'checkpoint.pt')}
-            self.train(config_from(config), 'more-classes')
-            ours, theirs = (load_checkpoint(self.folder / name / 'checkpoint.pt').model for name in ('more-classes', 'fitted'))
-            other = [name for name, value in ours.items() if value.shape != theirs[name].shape]
-            self.assertEqual(other, ['fc.weight', 'fc.bias'])
-            self.assertLess(float((ours['conv1.primitive.weight'] - theirs['conv1.primitive.weight']).abs().max()), 1e-5)
+            source = 'fitted'
+            for run, labels, is_new in [('more', 'abcde', True), ('named', 'xyz', False), ('renamed', 'pqr', True)]:
+                config['data']['labels'] = list(labels)
+                config['pretrained'] = {'weights': str(self.folder / source / 'checkpoint.pt')}
+                self.train(config_from(config), run)
+                ours, theirs = (load_checkpoint(self.folder / each / 'checkpoint.pt').model for each in (run, source))
+                for key, value in ours.items():
+                    if key.endswith('weight'):
+                        same = value.shape == theirs[key].shape and float((value - theirs[key]).abs().max()) < 1e-4
+                        self.assertEqual(same, not (is_new and key == 'fc.weight'), f'{run}: {key}')
+                source = 'fitted' if run == 'more' else run
         config['network']['widths'] = [8, 12]
         config['pretrained']['weights'] = str(self.folder / 'fitted' / 'checkpoint.pt')
         with self.assertRaisesRegex(ConfigError, 'which is neither .* nor its plain twin'):
@@ -173,6 +186,33 @@ class TrainingTest(unittest.TestCase):
             self.train(self.config(lr=1e30), 'other')
         self.assertEqual((self.folder / 'run' / 'checkpoint.pt').read_bytes(), before)
         self.assertFalse((self.folder / 'other' / 'checkpoint.pt').exists())
+
+    def test_weights_that_are_not_finite_are_not_saved(self) -> None:
+        """The loss of an epoch of one step is from before that step."""
+        step = run_module._Run._step
+
+        def exploding(run: Any, *arguments: Any) -> Any:
+            sums = step(run, *arguments)
+            torch.nn.init.constant_(run.model.fc.bias, float('inf'))
+            return sums
+
+        with mock.patch.object(run_module._Run, '_step', exploding):
+            with self.assertRaisesRegex(Diverged, 'the weights are not finite after 1 epochs and 0 steps: try a lower train.lr'):
+                self.train(self.config(batch_size=96), 'run')
+        self.assertFalse((self.folder / 'run' / 'checkpoint.pt').exists())
+
+    def test_ended_within_the_test(self) -> None:
+        """Of the epoch nothing is lost; the test is done when the run is taken up."""
+        self.train(self.config(), 'whole')
+        with mock.patch.object(run_module._Run, '_test', side_effect=KeyboardInterrupt), self.assertRaises(KeyboardInterrupt):
+            self.train(self.config(eval_every=3), 'ended')
+        with mock.patch.object(run_module._Run, '_step', side_effect=AssertionError):
+            self.train(self.config(eval_every=3), 'ended')
+        for a, b in zip(*(load_checkpoint(self.folder / name / 'checkpoint.pt').meta['progress']['history'] for name in ('whole', 'ended'))):
+            self.assertEqual(a['trainLoss'], b['trainLoss'])
+        self.assertEqual(*(json.loads((self.folder / name / 'result.json').read_text())['confusion'] for name in ('whole', 'ended')))
+        lines = (self.folder / 'ended' / 'log.jsonl').read_text().splitlines()
+        self.assertEqual(['testAccuracy' in json.loads(line) for line in lines], [False, False, True])
 
     def test_bf16(self) -> None:
         self.assertGreater(self.train(self.config(epochs=8, precision='bf16', channels_last=True), 'run')['testAccuracy'], 0.9)
@@ -205,6 +245,9 @@ class TrainingTest(unittest.TestCase):
             (changed('network', depths={'conv9': 1}), "there is no plain convolution 'conv9'; the convolutions are conv1, layer1.0.conv1"),
             (changed('network', depths={'conv1': 3}), 'conv1: depth 3 leaves none of the 8 output channels .* the deepest feasible depth is 1'),
             (changed('network', classes=2), 'network.classes = 2, but the data have 3'),
+            (changed('network', classes=4), 'network.classes = 4, but the data have 3; data.labels may name more'),
+            (changed('network', blocks_per_stage=0), 'network.blocks_per_stage must be at least 1, got 0'),
+            (changed('train', precision='f16', device='cpu'), 'train.precision = "f16" needs a GPU'),
             (changed('data', path='/nowhere'), '/nowhere: there is no train-images-idx3-ubyte'),
             (changed('data', size=9), 'images are 8 x 8, but data.size is 9; data.resize = 9 resizes them'),
             (changed('data', mean=[0.4] * 3, std=[0.3] * 3), r'data.mean must be 1 number\(s\), as many as resnet_small14 takes channels .network.in_channels.'),
@@ -245,6 +288,29 @@ class TrainingTest(unittest.TestCase):
             self.train(self.config(), 'run')
 
 
+class FilesTest(unittest.TestCase):
+    def test_full_disk(self) -> None:
+        """The command says so, and what was saved before is there."""
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            write_idx(folder, 96, 8)
+            (folder / 'config.json').write_text(json.dumps(values(folder)))
+            command = [sys.executable, str(TRAIN / 'train.py'), str(folder / 'config.json'), '--run', str(folder / 'run')]
+            limited = f'ulimit -f 8; exec "$@"'  # Blocks of 512 or 1024 bytes: less than a checkpoint.
+            done = subprocess.run(['sh', '-c', limited, 'sh', *command], capture_output=True, text=True)
+            self.assertEqual((done.returncode, done.stderr), (1, 'train.py: [Errno 27] File too large\n'))
+            self.assertEqual({path.name for path in (folder / 'run').iterdir()}, {'lock', 'log.jsonl'})
+
+    def test_damaged_result(self) -> None:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            write_idx(folder, 96, 8)
+            config = config_from(values(folder, epochs=1))
+            result = train(config, folder / 'run', lambda _line: None)
+            (folder / 'run' / 'result.json').write_text('')
+            self.assertEqual(train(config, folder / 'run', lambda _line: None)['confusion'], result['confusion'])
+
+
 class ScheduleTest(unittest.TestCase):
     def test_rates(self) -> None:
         base = config_from(values(Path('.'), epochs=10, lr=1.0)).train
@@ -278,6 +344,60 @@ class CommandTest(unittest.TestCase):
             bad = subprocess.run([*command, '--set', 'train.epochs=3'], capture_output=True, text=True)
             self.assertEqual(bad.returncode, 2)
             self.assertIn('holds another run', bad.stderr)
+
+
+class FolderTest(unittest.TestCase):
+    """Images in folders, which processes of their own read."""
+
+    def setUp(self) -> None:
+        from PIL import Image
+
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        random = np.random.default_rng(0)
+        for part, count in (('train', 16), ('val', 1)):
+            for name, level in (('dark', 40), ('light', 160)):
+                (self.folder / part / name).mkdir(parents=True)
+                for i in range(count):
+                    pixels = random.integers(level - 40, level + 40, (12, 10, 3), np.uint8)
+                    Image.fromarray(pixels).save(self.folder / part / name / f'{i}.png')
+
+    def values(self, **train_values: Any) -> Dict[str, Any]:
+        config = values(self.folder, **train_values)
+        config['data'] = {'kind': 'folder', 'path': str(self.folder), 'size': 8, 'mean': [0.4] * 3, 'std': [0.3] * 3, 'workers': 1}
+        config['network']['in_channels'] = 3
+        return config
+
+    def test_learns(self) -> None:
+        result = train(config_from(self.values(epochs=8)), self.folder / 'run', lambda _line: None)
+        self.assertEqual((result['classes'], result['testAccuracy']), (['dark', 'light'], 1))
+
+    def test_more_processes_than_images(self) -> None:
+        data = open_data(config_from(self.values()).data)
+        self.assertEqual([len(list(data.test(4, rank, 3))) for rank in range(3)], [1, 1, 0])
+
+    def test_signals(self) -> None:
+        """SIGTERM to all processes at once, as of a cluster's queue; and a start right after a kill, when the readers still live."""
+        (self.folder / 'config.json').write_text(json.dumps(self.values(epochs=400)))
+        command = [sys.executable, str(TRAIN / 'train.py'), str(self.folder / 'config.json'), '--run', str(self.folder / 'run')]
+        for number, status in ((signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 130)):
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+            self.addCleanup(process.kill)
+            assert process.stdout is not None and process.stderr is not None
+            line = ''
+            while not line.startswith('epoch '):
+                line = process.stdout.readline()
+                self.assertTrue(line, process.stderr)
+            if number == signal.SIGKILL:
+                process.kill()
+            else:
+                os.killpg(process.pid, number)
+            process.stdout.close()
+            self.assertEqual(process.wait(timeout=60), status)
+            if number == signal.SIGTERM:
+                self.assertIn('the same command goes on from here', process.stderr.read())
+            process.stderr.close()
 
 
 if __name__ == '__main__':

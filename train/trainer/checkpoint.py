@@ -5,19 +5,20 @@ A file holds tensors, and everything else as one JSON text: the restricted unpic
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
-import os
 import pickle
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor, nn
 
-from compconv.engine_file import Preprocess, load_engine_file, metadata_of
+from compconv.engine_file import Preprocess, load_engine_file
 from compconv.networks import NetworkOptions, convert_by, create_network
 
-from .config import Config, ConfigError, config_from
+from .config import ConfigError, config_from
+from .files import write_whole
 
 
 class Checkpoint(NamedTuple):
@@ -28,13 +29,10 @@ class Checkpoint(NamedTuple):
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """A kill or a power cut at any moment leaves the old file or the new one."""
-    partial = path.with_suffix('.partial')
-    with partial.open('wb') as file:
-        torch.save({**checkpoint._asdict(), 'meta': json.dumps(checkpoint.meta)}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
+    """Raises OSError."""
+    buffer = io.BytesIO()  # Written to a full disk by PyTorch itself, it would end the process.
+    torch.save({**checkpoint._asdict(), 'meta': json.dumps(checkpoint.meta)}, buffer)
+    write_whole(path, buffer.getvalue())
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -50,6 +48,7 @@ class TrainedNetwork(NamedTuple):
     model: nn.Module
     options: NetworkOptions
     classes: List[str]
+    """Names; mere numbers where a file does not say."""
     preprocess: Optional[Preprocess]
     """Absent where a file does not say."""
 
@@ -61,7 +60,7 @@ def load_network(path: Path) -> TrainedNetwork:
             file = load_engine_file(path)
         except (OSError, ValueError) as error:
             raise ConfigError(str(error)) from error
-        classes = file.labels or [str(i) for i in range(metadata_of(file.options)['classes'])]
+        classes = file.labels or numbered(file.options.canonical.classes or 0)
         return TrainedNetwork(file.model, file.options, classes, file.preprocess)
     checkpoint = load_checkpoint(path)
     config = config_from(checkpoint.meta['config'], str(path))
@@ -73,34 +72,45 @@ def load_network(path: Path) -> TrainedNetwork:
     return TrainedNetwork(model, options, classes, Preprocess(data.resize or data.size, data.mean, data.std, data.size))
 
 
-def load_pretrained(path: Path, options: NetworkOptions, images: Tensor) -> Tuple[nn.Module, List[str]]:
+def numbered(count: int) -> List[str]:
+    """Names of classes that have none."""
+    return [str(i) for i in range(count)]
+
+
+def are_same(classes: Sequence[str], others: Sequence[str]) -> bool:
+    """Whether two networks answer the same; where one of them names no classes, by their number."""
+    count = len(classes)
+    return count == len(others) and (list(classes) == list(others) or numbered(count) in (list(classes), list(others)))
+
+
+def load_pretrained(path: Path, options: NetworkOptions, classes: Sequence[str], images: Tensor) -> Tuple[nn.Module, List[str]]:
     """The network of `options` with the weights of a file, and the names of those that stay random, as the file has other classes.
 
     The file holds the same network or its plain twin: from a plain twin, CompConv modules are fitted to its convolutions on the images.
     A `.pth` file is a state_dict of the plain network. Raises ConfigError.
     """
-    plain = dataclasses.replace(options, c0=None, depths=None)
-    model, stored = _load_state_dict(path, plain) if path.suffix == '.pth' else load_network(path)[:2]
-    stored_options, ours, twin = (dataclasses.replace(each, classes=None) for each in (stored, options, plain))
-    if metadata_of(stored_options) == metadata_of(ours) and stored.inner_bias == options.inner_bias:
-        pass
-    elif metadata_of(stored_options) == metadata_of(twin):
+    plain = dataclasses.replace(options, c0=None, depths=None, ghost_ratio=None)
+    model, stored, their_classes = _load_state_dict(path, plain) if path.suffix == '.pth' else load_network(path)[:3]
+    stored_kind, ours, twin = (dataclasses.replace(each.canonical, classes=None) for each in (stored, options, plain))
+    if options.is_compressed and stored_kind == twin:
         try:
             model = convert_by(options, model, init='fit', images=images)
         except ValueError as error:
             raise ConfigError(f'pretrained.weights = {path} does not help here: {error}') from error
-    else:
-        raise ConfigError(f'{path} holds {metadata_of(stored)}, which is neither {metadata_of(options)} nor its plain twin')
-    if stored.classes == options.classes:
+    elif stored_kind != ours:
+        raise ConfigError(f'{path} holds {stored.canonical}, which is neither {options.canonical} nor its plain twin')
+    if are_same(classes, their_classes):
         return model, []
     result = create_network(options)
+    # What depends on the number of classes is the classifier.
+    more = create_network(dataclasses.replace(options, classes=len(their_classes) + 1)).state_dict()
     random, loaded = result.state_dict(), model.state_dict()
-    fresh = [name for name, value in random.items() if value.shape != loaded[name].shape]
+    fresh = [name for name, value in more.items() if value.shape != loaded[name].shape]
     result.load_state_dict({**loaded, **{name: random[name] for name in fresh}})
     return result, fresh
 
 
-def _load_state_dict(path: Path, plain: NetworkOptions) -> Tuple[nn.Module, NetworkOptions]:
+def _load_state_dict(path: Path, plain: NetworkOptions) -> Tuple[nn.Module, NetworkOptions, List[str]]:
     try:
         state = torch.load(path, map_location='cpu', weights_only=True)
         # The classifier is the last matrix.
@@ -111,4 +121,4 @@ def _load_state_dict(path: Path, plain: NetworkOptions) -> Tuple[nn.Module, Netw
     except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, LookupError, TypeError, AttributeError, ValueError) as error:
         reason = str(error).split('\n', 1)[0]
         raise ConfigError(f'{path} is no state_dict of a plain {plain.arch}, as torch.save(model.state_dict(), file) writes: {reason}') from error
-    return model, options
+    return model, options, numbered(classes)

@@ -33,9 +33,9 @@ class DataConfig:
     pad: int = 0
     """`idx`: random crop after zero padding by this on all sides."""
     flip: bool = True
-    """Mirrors every other image, at random."""
+    """Mirrors an image with a probability of one half."""
     workers: int = 4
-    """`folder`: processes that read images."""
+    """`folder`: processes that read images, for each training process."""
     labels: Optional[Tuple[str, ...]] = None
     """`idx`: names of the classes; a folder's own names serve otherwise."""
     train_limit: Optional[int] = None
@@ -78,7 +78,7 @@ class TrainConfig:
 @dataclass(frozen=True)
 class DistillConfig:
     teacher: str
-    """A checkpoint of a run, or an exported `.safetensors` file: a network with the same classes."""
+    """A checkpoint of a run, or an exported `.safetensors` file: a network with the same classes and normalisation."""
     weight: float = 0.5
     """Of the teacher's part in the loss; the labels have the rest."""
     temperature: float = 4.0
@@ -114,7 +114,7 @@ def read_config(path: Union[str, Path], settings: Sequence[str] = ()) -> Config:
     values = _extended(path)
     for setting in settings:
         _apply(values, setting)
-    _read_depths(values, path)
+    _read_depths(values, path)  # Of `--set`.
     return config_from(values, str(path))
 
 
@@ -136,6 +136,7 @@ def _extended(path: Path, extending: Tuple[Path, ...] = ()) -> Dict[str, Any]:
     if path.resolve() in extending:
         raise ConfigError(f'{path} extends itself')
     values = _read(path)
+    _read_depths(values, path)
     if 'extends' not in values:
         return values
     for table, keys in _extended(path.parent / str(values.pop('extends')), (*extending, path.resolve())).items():
@@ -226,6 +227,8 @@ def _check(config: Config, where: str) -> None:
         ('data.train_limit', data.train_limit, data.train_limit is None or data.train_limit >= 1, 'at least 1'),
         ('data.test_limit', data.test_limit, data.test_limit is None or data.test_limit >= 1, 'at least 1'),
         ('network.widths', network.widths, network.widths is None or (network.widths and min(network.widths) >= 1), 'one or more numbers from 1'),
+        ('network.blocks_per_stage', network.blocks_per_stage, network.blocks_per_stage is None or network.blocks_per_stage >= 1, 'at least 1'),
+        ('network.classes', network.classes, network.classes is None or network.classes >= 1, 'at least 1'),
         ('data.pad', data.pad, data.pad >= 0, 'at least 0'),
         ('data.workers', data.workers, data.workers >= 0, 'at least 0'),
         ('data.std', data.std, all(x > 0 for x in data.std) and len(data.std) == len(data.mean), 'positive, as many as data.mean'),
@@ -239,6 +242,7 @@ def _check(config: Config, where: str) -> None:
         ('train.label_smoothing', train.label_smoothing, 0 <= train.label_smoothing < 1, 'at least 0 and less than 1'),
         ('train.threads', train.threads, train.threads is None or train.threads >= 1, 'at least 1'),
         ('train.eval_every', train.eval_every, train.eval_every >= 1, 'at least 1'),
+        ('train.save_minutes', train.save_minutes, train.save_minutes >= 0, 'at least 0'),
         ('pretrained.images', pretrained and pretrained.images, pretrained is None or pretrained.images >= 1, 'at least 1'),
         ('distill.weight', distill and distill.weight, distill is None or 0 < distill.weight <= 1, 'more than 0 and at most 1'),
         ('distill.temperature', distill and distill.temperature, distill is None or distill.temperature > 0, 'positive'),

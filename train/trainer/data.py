@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import gzip
+import signal
 import struct
 from pathlib import Path
 from typing import Any, Callable, Iterator, List, Optional, Protocol, Sequence, Tuple
@@ -36,11 +37,11 @@ def some_images(data: Data, count: int, seed: int) -> Tensor:
     return images
 
 
-def open_data(config: DataConfig) -> Data:
+def open_data(config: DataConfig, for_gpu: bool = False) -> Data:
     """Raises ConfigError where the files are not there or not what they should be."""
     if config.kind == 'idx':
         return IdxData(config)
-    return FolderData(config)
+    return FolderData(config, for_gpu)
 
 
 # --- IDX files ---------------------------------------------------------------------------------------------------------
@@ -138,7 +139,7 @@ def read_idx(path: Path, dimensions: int) -> Tensor:
 class FolderData:
     """ImageNet's layout, read by torchvision: `train/<class>/*.jpg` and `val/<class>/*.jpg`."""
 
-    def __init__(self, config: DataConfig) -> None:
+    def __init__(self, config: DataConfig, for_gpu: bool) -> None:
         try:
             from torchvision import datasets, transforms
         except ImportError as error:
@@ -164,7 +165,7 @@ class FolderData:
         # Every so many, rather than the first: these are sorted by class.
         self._train_indices = _spread(len(self._train), config.train_limit)
         self._test_indices = _spread(len(self._test), config.test_limit)
-        self._workers = config.workers
+        self._workers, self._for_gpu = config.workers, for_gpu
 
     def steps(self, batch_size: int) -> int:
         return len(self._train_indices) // batch_size
@@ -178,16 +179,22 @@ class FolderData:
 
     def test(self, batch_size: int, rank: int, world: int) -> Iterator[Batch]:
         mine = self._test_indices[rank::world]
-        return self._load(self._test, [batch.tolist() for batch in mine.split(batch_size)])
+        return self._load(self._test, [batch.tolist() for batch in mine.split(batch_size) if len(batch) > 0])
 
     def _load(self, images: Any, batches: List[List[int]]) -> Iterator[Batch]:
         loader: Any = torch.utils.data.DataLoader(
-            images, batch_sampler=batches, num_workers=self._workers, pin_memory=torch.cuda.is_available()
+            images, batch_sampler=batches, num_workers=self._workers, pin_memory=self._for_gpu, worker_init_fn=_ignore_stop_signals
         )
         try:
             yield from loader
         except OSError as error:  # Of a worker, whose traceback is its message; Pillow's names the file.
             raise ConfigError(str(error).strip().splitlines()[-1]) from error
+
+
+def _ignore_stop_signals(_worker: int) -> None:
+    """They are often sent to all processes of a group. The training process stops when it has saved, and its workers with it."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _spread(count: int, limit: Optional[int]) -> Tensor:

@@ -55,8 +55,12 @@ def join(device: str) -> Process:
         raise ConfigError('train.device = "cuda", but PyTorch finds no GPU')
     on_gpu = device != 'cpu' and torch.cuda.is_available()
     rank, world = int(os.environ.get('RANK', 0)), int(os.environ.get('WORLD_SIZE', 1))
-    place = torch.device('cuda', int(os.environ.get('LOCAL_RANK', 0))) if on_gpu else torch.device('cpu')
+    place = torch.device('cpu')
     if on_gpu:
+        local, gpus = int(os.environ.get('LOCAL_RANK', 0)), torch.cuda.device_count()
+        if local >= gpus:
+            raise ConfigError(f'there are more processes on this machine than GPUs, of which PyTorch finds {gpus}')
+        place = torch.device('cuda', local)
         torch.cuda.set_device(place)
     if world > 1:
         dist.init_process_group('nccl' if on_gpu else 'gloo')

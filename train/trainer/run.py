@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from compconv import count, create_network
 
-from .checkpoint import Checkpoint, load_network, load_pretrained
+from .checkpoint import Checkpoint, are_same, load_network, load_pretrained
 from .config import Config, ConfigError, PretrainedConfig
 from .data import open_data, some_images
 from .distributed import Process, join, leave
@@ -35,12 +35,15 @@ class Stopped(Exception):
 
 
 class Diverged(Exception):
-    """The loss is not finite any more; the checkpoint is of before."""
+    """Loss or weights are not finite any more; the checkpoint is of before."""
+
+
+_DIVERGED_ADVICE = ': try a lower train.lr, or a longer warm-up, in another folder'
 
 
 @dataclasses.dataclass
 class Progress:
-    """Where a run stands."""
+    """Where a run stands: a test may still be due after the epochs that are complete."""
 
     epoch: int = 0
     """Complete epochs."""
@@ -48,7 +51,6 @@ class Progress:
     """Steps of the epoch that has begun."""
     loss: float = 0.0
     correct: int = 0
-    images: int = 0
     """Sums over those steps."""
     seconds: float = 0.0
     """Spent on the run so far, by all sessions that it took."""
@@ -65,6 +67,10 @@ def train(config: Config, folder: Path, say: Say = print) -> Dict[str, Any]:
         torch.set_num_threads(config.train.threads)
     run_folder = RunFolder(folder, config)
     process = join(config.train.device)
+    _check_precision(config.train.precision, process.device)
+    # Convolutions in float32 are in float32, and with shapes that stay the same the fastest algorithm is worth the search.
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.benchmark = True
     try:
         with run_folder.locked() if process.is_first else contextlib.nullcontext():
             result = run_folder.result()
@@ -83,19 +89,20 @@ class _Run:
         t = config.train
         if t.batch_size % process.world != 0:
             raise ConfigError(f'train.batch_size = {t.batch_size} is no multiple of {process.world} processes')
-        self.data = open_data(config.data)
+        self.data = open_data(config.data, process.device.type == 'cuda')
         self.steps = self.data.steps(t.batch_size)
         if self.steps == 0:
             raise ConfigError(f'train.batch_size = {t.batch_size} is more than there are training images')
 
         torch.manual_seed(seed_for('network', t.seed))
-        classes = config.network.classes or len(self.data.classes)
-        if classes < len(self.data.classes):
-            raise ConfigError(f'network.classes = {classes}, but the data have {len(self.data.classes)}')
+        classes = len(self.data.classes)
+        if config.network.classes not in (None, classes):
+            raise ConfigError(f'network.classes = {config.network.classes}, but the data have {classes}; data.labels may name more')
         self.options = dataclasses.replace(config.network, classes=classes)
         checkpoint = folder.checkpoint()
         try:
-            pretrained = config.pretrained if checkpoint is None else None
+            # Other processes get the first one's weights when they are joined.
+            pretrained = config.pretrained if checkpoint is None and process.is_first else None
             self.model = create_network(self.options) if pretrained is None else self._pretrained(pretrained)
         except ValueError as error:
             raise ConfigError(str(error)) from error
@@ -123,12 +130,20 @@ class _Run:
         if self.progress.epoch or self.progress.step:
             self.say(f'going on after {self.progress.epoch} epochs and {self.progress.step} steps')
         if self.process.is_first:
-            self.folder.restart_log(self.progress.history)
-        tested: Optional[Tensor] = None
+            # Of the last epoch the test may be due: its line comes after that.
+            self.folder.restart_log(self.progress.history[: -1 if self._is_test_due() else None])
+        confusion = None
         with stop_signals() as stop:
-            while self.progress.epoch < self.config.train.epochs:
-                tested = self._epoch(stop)
-        confusion = self._test() if tested is None else tested
+            while True:
+                if self._is_test_due():
+                    confusion = self._test_epoch()
+                if self.progress.epoch == self.config.train.epochs:
+                    break
+                if self.process.any(stop()):
+                    raise Stopped(f'stopped after epoch {self.progress.epoch}')
+                self._epoch(stop)
+        if confusion is None:
+            confusion = self._test()
         correct, images = int(confusion.trace()), int(confusion.sum())
         return {
             'config': self.config.to_json(),
@@ -147,13 +162,13 @@ class _Run:
             'device': self.process.device.type,
         }
 
-    def _epoch(self, stop: Callable[[], bool]) -> Optional[Tensor]:
-        """The rest of an epoch; returns the confusion matrix if the test is due."""
+    def _epoch(self, stop: Callable[[], bool]) -> None:
+        """The rest of an epoch."""
         p, t = self.progress, self.config.train
         clock = _Clock()
         images_here = 0
         saved = reported = time.perf_counter()
-        sums = torch.zeros(3, dtype=torch.float64, device=self.process.device)  # loss, correct, images
+        sums = torch.zeros(2, dtype=torch.float64, device=self.process.device)  # loss, correct
         batches = self.data.training(t.batch_size, t.seed, p.epoch, p.step, self.process.rank, self.process.world)
         self.model.train()
         for images, labels in batches:
@@ -176,31 +191,46 @@ class _Run:
                 self.say(f'  epoch {p.epoch + 1}: step {p.step} of {self.steps}, {images_here / clock.total:.0f} images/s')
         self._collect(sums)
 
+        seen = self.steps * t.batch_size
         record: Dict[str, Any] = {
             'epoch': p.epoch + 1,
-            'lr': learning_rate(t, p.epoch + 1 - 1 / self.steps),
-            'trainLoss': p.loss / p.images,
-            'trainAccuracy': p.correct / p.images,
+            'lr': learning_rate(t, p.epoch + 1),  # Of the last step.
+            'trainLoss': p.loss / seen,
+            'trainAccuracy': p.correct / seen,
             'imagesPerSecond': round(images_here / clock.total, 1),
         }
-        p.epoch, p.step, p.loss, p.correct, p.images = p.epoch + 1, 0, 0.0, 0, 0
-        confusion = None
-        if p.epoch % t.eval_every == 0 or p.epoch == t.epochs:
-            confusion = self._test()
-            record['testAccuracy'] = int(confusion.trace()) / int(confusion.sum())
+        p.epoch, p.step, p.loss, p.correct = p.epoch + 1, 0, 0.0, 0
         p.seconds += clock.lap()
         record['seconds'] = round(p.seconds, 1)
         p.history.append(record)
         self._save()
-        if self.process.is_first:
-            self.folder.log(record)
-        self.say(_line(record, t.epochs))
-        if self.process.any(stop()) and p.epoch < t.epochs:
-            raise Stopped(f'stopped after epoch {p.epoch}')
+        if not self._is_test_due():
+            self._log(record)
+
+    def _is_test_due(self) -> bool:
+        p, t = self.progress, self.config.train
+        if not p.history or p.step > 0 or 'testAccuracy' in p.history[-1]:
+            return False
+        return p.epoch % t.eval_every == 0 or p.epoch == t.epochs
+
+    def _test_epoch(self) -> Tensor:
+        """Adds the test to the last epoch's record. That is saved already: a stop or an image that cannot be read costs the test alone."""
+        clock = _Clock()
+        confusion = self._test()
+        p, record = self.progress, self.progress.history[-1]
+        p.seconds += clock.lap()
+        record.update(testAccuracy=int(confusion.trace()) / int(confusion.sum()), seconds=round(p.seconds, 1))
+        self._save()
+        self._log(record)
         return confusion
 
+    def _log(self, record: Dict[str, Any]) -> None:
+        if self.process.is_first:
+            self.folder.log(record)
+        self.say(_line(record, self.config.train.epochs))
+
     def _step(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Returns the sums of loss and correct answers, and the number of images."""
+        """Returns the sums of loss and correct answers of this process."""
         t, p = self.config.train, self.progress
         # Dropout is the same in a run that was taken up here.
         torch.manual_seed(seed_for('step', t.seed, p.epoch, p.step, self.process.rank))
@@ -219,9 +249,8 @@ class _Run:
             self.scaler.scale(loss).backward()
             self.scaler.step(self.optimizer)
             self.scaler.update()
-        count = len(labels)
         correct = (logits.detach().argmax(1) == labels).sum()
-        return torch.stack([loss.detach().double() * count, correct.double(), torch.tensor(count, device=loss.device).double()])
+        return torch.stack([loss.detach().double() * len(labels), correct.double()])
 
     def _loss(self, logits: Tensor, images: Tensor, labels: Tensor) -> Tensor:
         loss = nn.functional.cross_entropy(logits, labels, label_smoothing=self.config.train.label_smoothing)
@@ -260,32 +289,42 @@ class _Run:
     def _teacher(self) -> Optional[nn.Module]:
         if self.config.distill is None:
             return None
-        network = load_network(Path(self.config.distill.teacher))
-        theirs, ours = ((options.classes, options.input_shape[1]) for options in (network.options, self.options))
-        if theirs != ours:
-            raise ConfigError(f'{self.config.distill.teacher}: the teacher has {theirs[0]} classes and {theirs[1]} channels, not {ours[0]} and {ours[1]}')
-        return network.model.to(self.process.device).eval().requires_grad_(False)
+        path, data = self.config.distill.teacher, self.config.data
+        network = load_network(Path(path))
+        theirs, ours = len(network.classes), len(self.data.classes)
+        if (theirs, network.options.input_shape[1]) != (ours, self.options.input_shape[1]):
+            raise ConfigError(
+                f'{path}: the teacher has {theirs} classes and {network.options.input_shape[1]} channels, '
+                f'not {ours} and {self.options.input_shape[1]}'
+            )
+        if not are_same(network.classes, self.data.classes):
+            raise ConfigError(f'{path}: the teacher has other classes: {", ".join(network.classes)}')
+        if network.preprocess is not None and network.preprocess[1:3] != (data.mean, data.std):
+            _, mean, std, _ = network.preprocess
+            raise ConfigError(f'{path}: the teacher takes images with data.mean = {list(mean)} and data.std = {list(std)}')
+        return network.model.to(memory_format=self.layout['memory_format'], device=self.process.device).eval().requires_grad_(False)  # type: ignore[call-overload,no-any-return]
 
     def _pretrained(self, pretrained: PretrainedConfig) -> nn.Module:
-        """The same in every process: all see the first images of the first epoch."""
         path = Path(pretrained.weights)
         self.say(f'{self.folder}: weights from {path}')
         images = some_images(self.data, pretrained.images, self.config.train.seed)
-        model, fresh = load_pretrained(path, self.options, images)
+        model, fresh = load_pretrained(path, self.options, self.data.classes, images)
         if fresh:
             self.say(f'{path} has other classes: {", ".join(fresh)} begin at random')
         return model
 
     def _collect(self, sums: Tensor) -> Tensor:
         """Moves the sums of all processes into the progress, and returns zeros to go on with."""
-        loss, correct, images = self.process.total(sums).tolist()
+        loss, correct = self.process.total(sums).tolist()
         p = self.progress
         if not math.isfinite(loss):
-            raise Diverged(f'the loss is {loss} in epoch {p.epoch + 1}, by step {p.step}: try a lower train.lr, or a longer warm-up')
-        p.loss, p.correct, p.images = p.loss + loss, p.correct + int(correct), p.images + int(images)
+            raise Diverged(f'the loss is {loss} in epoch {p.epoch + 1}, by step {p.step}{_DIVERGED_ADVICE}')
+        p.loss, p.correct = p.loss + loss, p.correct + int(correct)
         return torch.zeros_like(sums)
 
     def _save(self) -> None:
+        if not all(bool(parameter.isfinite().all()) for parameter in self.model.parameters()):
+            raise Diverged(f'the weights are not finite after {self.progress.epoch} epochs and {self.progress.step} steps{_DIVERGED_ADVICE}')
         if not self.process.is_first:
             return
         meta = {
@@ -301,7 +340,7 @@ class _Run:
         self.model.load_state_dict(checkpoint.model)
         groups = self.optimizer.state_dict()['param_groups']
         self.optimizer.load_state_dict({'state': checkpoint.optimizer, 'param_groups': groups})
-        if self.scaler is not None:
+        if self.scaler is not None and checkpoint.meta['scaler']:  # Empty if the session before was not on a GPU.
             self.scaler.load_state_dict(checkpoint.meta['scaler'])
         self.progress = Progress(**checkpoint.meta['progress'])
 
@@ -326,6 +365,13 @@ def _line(record: Dict[str, Any], epochs: int) -> str:
         f'epoch {record["epoch"]}/{epochs}: loss {record["trainLoss"]:.4f}, train {record["trainAccuracy"]:.2%}{test}, '
         f'{record["imagesPerSecond"]:.0f} images/s, {record["seconds"]:.0f} s'
     )
+
+
+def _check_precision(precision: str, device: torch.device) -> None:
+    if precision == 'f16' and device.type != 'cuda':
+        raise ConfigError('train.precision = "f16" needs a GPU; "bf16" runs on processors, too')
+    if precision == 'bf16' and device.type == 'cuda' and not torch.cuda.is_bf16_supported():
+        raise ConfigError('train.precision = "bf16" is not for this GPU; "f16" is')
 
 
 def _scaler(wanted: bool) -> Any:

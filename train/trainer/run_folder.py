@@ -5,12 +5,12 @@ import contextlib
 import dataclasses
 import fcntl
 import json
-import os
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional
 
 from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from .config import Config, ConfigError, config_from
+from .files import write_whole
 
 
 class RunFolder:
@@ -32,7 +32,7 @@ class RunFolder:
         """Two runs in one folder would overwrite each other's checkpoints. The lock goes when the process does."""
         with (self.path / 'lock').open('w') as lock:
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # Unlike flock's, not passed on to processes that read images.
             except OSError as error:
                 raise ConfigError(f'{self}: another process is training this run') from error
             yield
@@ -51,7 +51,10 @@ class RunFolder:
         """Of a run that has come to its end."""
         if not self._result.exists():
             return None
-        result: Dict[str, Any] = json.loads(self._result.read_text())
+        try:
+            result: Dict[str, Any] = json.loads(self._result.read_text())
+        except ValueError:
+            return None  # Damaged: it is made again of the last checkpoint.
         self._check_same(result['config'])
         return result
 
@@ -61,11 +64,11 @@ class RunFolder:
         save_checkpoint(self._checkpoint, checkpoint)
 
     def save_result(self, result: Dict[str, Any]) -> None:
-        _write(self._result, json.dumps(result) + '\n')
+        write_whole(self._result, (json.dumps(result) + '\n').encode())
 
     def restart_log(self, history: List[Dict[str, Any]]) -> None:
         """A line after the last checkpoint is of work that is done again."""
-        _write(self._log, ''.join(json.dumps(record) + '\n' for record in history))
+        write_whole(self._log, ''.join(json.dumps(record) + '\n' for record in history).encode())
 
     def log(self, record: Dict[str, Any]) -> None:
         with self._log.open('a') as log:
@@ -84,20 +87,14 @@ class RunFolder:
         return self.path / 'log.jsonl'
 
     def _check_same(self, stored: Dict[str, Any]) -> None:
-        ours, theirs = _what_counts(self._config), _what_counts(config_from(stored, str(self)))
+        ours, theirs = what_counts(self._config), what_counts(config_from(stored, str(self)))
         for table, values in ours.items():
             if values != theirs[table]:
                 raise ConfigError(f'{self} holds another run: its [{table}] is {theirs[table]}, not {values}; name another folder')
 
 
-def _what_counts(config: Config) -> Dict[str, Any]:
+def what_counts(config: Config) -> Dict[str, Any]:
     """Where, on what and with how many hands a run is trained may change between sessions."""
     data = dataclasses.replace(config.data, path='', workers=0)
     train = dataclasses.replace(config.train, device='auto', threads=None, eval_every=1, save_minutes=0.0)
     return dataclasses.replace(config, data=data, train=train).to_json()
-
-
-def _write(path: Path, text: str) -> None:
-    partial = path.with_suffix('.partial')
-    partial.write_text(text)
-    os.replace(partial, path)
