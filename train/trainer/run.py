@@ -1,7 +1,7 @@
 """A training run in a folder of its own.
 
-A run that was stopped, by Ctrl-C or by force, is taken up where its last checkpoint is, and ends in the same weights to the bit
-(on the same machine, with as many threads and processes).
+A run that was stopped, by Ctrl-C or by force, is taken up where its last checkpoint is, and ends in the same weights on the same machine
+with as many threads and processes: on a processor with one process or two to the bit, else but for the order of sums.
 """
 from __future__ import annotations
 
