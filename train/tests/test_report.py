@@ -9,6 +9,8 @@ from typing import Any, Dict, List
 from unittest import mock
 
 import report
+from reporting.summary import summarise
+from reporting.text import card, differences, page, table
 from trainer.config import read_config
 
 from .test_training import TRAIN
@@ -29,27 +31,27 @@ class ReportTest(unittest.TestCase):
 
     def test_table(self) -> None:
         """The spread is the sample's: divided by n - 1."""
-        text = report.table(report.summarise(self.RECORDS))
+        text = table(summarise(self.RECORDS))
         self.assertIn('| plain | 93.00 ± 1.00 % | 3 | 1,234,567 | 8,901 |', text)
         self.assertIn('| light | 91.00 % | 1 | 1,234,567 | 8,901 |', text)
-        self.assertIn('| [light](cards/light.md) | 91.00 % |', report.page(report.summarise(self.RECORDS)))
+        self.assertIn('| [light](cards/light.md) | 91.00 % |', page(summarise(self.RECORDS)))
 
     def test_differences(self) -> None:
         """Variances of 1 and 4.5 with two degrees of freedom and one, pooled: (2 * 1 + 1 * 4.5) / 3."""
         records = [*self.RECORDS[:3], record('compconv16', 0, 900), record('compconv16', 1, 930), record('narrow', 0, 940)]
-        text = report.page(report.summarise(records))
+        text = page(summarise(records))
         self.assertIn('varies by 1.47 points (standard deviation, pooled over all\nnetworks with several seeds, 3 degrees of freedom)', text)
         self.assertIn('| CompConv16 instead of plain convolutions | -1.50 ± 4.27 | no |', text)
         self.assertIn('| CompConv16 instead of narrower plain layers | -2.50 ± 5.73 | no |', text)
         self.assertNotIn('Ghost', text)  # It was not trained.
         far = [*records, record('ghost', 0, 600), record('ghost', 1, 600), record('compconv16-short', 0, 500), record('compconv16-short-fitted', 0, 600)]
-        text = report.page(report.summarise(far))
+        text = page(summarise(far))
         self.assertRegex(text, r'instead of Ghost modules \| \+31.50 ± .* \| yes \|')
         self.assertIn('instead of random ones | +10.00 | one seed each |', text)
-        self.assertEqual(report.differences(report.summarise([record('plain', 0, 930), record('narrow', 0, 920)])), '')
+        self.assertEqual(differences(summarise([record('plain', 0, 930), record('narrow', 0, 920)])), '')
 
     def test_card(self) -> None:
-        text = report.card(report.summarise(self.RECORDS)[0])
+        text = card(summarise(self.RECORDS)[0])
         for line in [
             '# plain',
             '93.00 ± 1.00 %, mean and sample standard deviation of 3 seeds (0, 1, 2): 93.00 %, 94.00 %, 92.00 %',
@@ -64,7 +66,7 @@ class ReportTest(unittest.TestCase):
 
     def test_card_of_one_seed(self) -> None:
         one = record('light', 4, 910, **{'train.schedule': '"step"', 'train.milestones': [3, 6]})
-        text = report.card(report.summarise([one])[0])
+        text = card(summarise([one])[0])
         for line in ['Test accuracy: 91.00 % (seed 4)', 'step, times 0.1 after epochs 3, 6 after 1 epoch(s)', 'One seed: another one would give']:
             self.assertIn(line, text)
 
@@ -72,7 +74,7 @@ class ReportTest(unittest.TestCase):
         """They lack what was added since, and stand for its default."""
         earlier = record('plain', 1, 940)
         del earlier['config']['pretrained'], earlier['config']['train']['label_smoothing']
-        self.assertEqual(len(report.summarise([record('plain', 0, 930), earlier])[0].records), 2)
+        self.assertEqual(len(summarise([record('plain', 0, 930), earlier])[0].records), 2)
 
     def test_what_cannot_be_averaged(self) -> None:
         for records, message in [
@@ -81,7 +83,7 @@ class ReportTest(unittest.TestCase):
             ([], 'there are no results'),
         ]:
             with self.subTest(message), self.assertRaisesRegex(ValueError, message):
-                report.summarise(records)
+                summarise(records)
 
     def run_command(self, records: List[Dict[str, Any]], folder: Path) -> str:
         (folder / 'results.jsonl').write_text(''.join(json.dumps(each) + '\n' for each in records))
