@@ -92,6 +92,8 @@ def card(summary: Summary) -> str:
     seeds = ', '.join(str(record['seed']) for record in summary.records)
     each = ', '.join(f'{100 * accuracy:.2f} %' for accuracy in summary.accuracies)
     accuracy = f'{each} (seed {seeds})' if count == 1 else f'{summary.accuracy}, mean and sample standard deviation of {count} seeds ({seeds}): {each}'
+    clip = train.get('clip_norm')
+    clipping = '' if clip is None else f'; gradients no longer than {clip:g}'
     options = ', '.join(f'{key} = {json.dumps(value)}' for key, value in network.items() if value not in (None, False))
     augmentation = [f'random crop after zero padding by {data["pad"]}'] if data['pad'] else []
     augmentation += ['random horizontal flip'] if data['flip'] else []
@@ -126,7 +128,7 @@ Accuracy is that of the last epoch on the whole test set; the test set was not u
 
 ## Recipe
 - {train["epochs"]} epochs of SGD, batch {train["batch_size"]}, momentum {train["momentum"]:g}{" (Nesterov)" if train["nesterov"] else ""}, weight decay {train["weight_decay"]:g}
-- Learning rate {train["lr"]:g}, {schedule}; label smoothing {train["label_smoothing"]:g}
+- Learning rate {train["lr"]:g}, {schedule}; label smoothing {train["label_smoothing"]:g}{clipping}
 - Augmentation: {", ".join(augmentation) or "none"}
 - Precision {train["precision"]}; tested in float32{taught}{start}
 - Trained on {device}; {statistics.mean(record["seconds"] for record in summary.records) / 60:.0f} minutes a run

@@ -22,7 +22,9 @@ from trainer import run as run_module
 from trainer.checkpoint import load_checkpoint
 from trainer.config import Config, ConfigError, config_from, read_config
 from trainer.data import open_data, read_idx
+from trainer.distributed import join
 from trainer.run import Diverged, Stopped, train
+from trainer.run_folder import RunFolder
 from trainer.schedule import learning_rate
 
 TRAIN = Path(__file__).parents[1]
@@ -179,6 +181,19 @@ class TrainingTest(unittest.TestCase):
         with self.assertRaisesRegex(ConfigError, 'which is neither .* nor its plain twin'):
             self.train(config_from(config), 'bad')
 
+    def test_clipping(self) -> None:
+        """The first step of SGD goes as far as the rate times the gradient's length."""
+        before = run_module._Run(self.config(), RunFolder(self.folder / 'none', self.config()), join('cpu'), print).model.state_dict()
+        for clip, length in [(None, None), (0.01, 0.01)]:
+            config = self.config(batch_size=96, epochs=1, schedule='step', weight_decay=0.0, lr=1.0, clip_norm=clip)
+            self.train(config, f'clip-{clip}')
+            after = load_checkpoint(self.folder / f'clip-{clip}' / 'checkpoint.pt').model
+            moved = sum(float((after[name] - before[name]).square().sum()) for name in before if name.endswith(('weight', 'bias'))) ** 0.5
+            if length is None:
+                self.assertGreater(moved, 0.1)
+            else:
+                self.assertAlmostEqual(moved, length, delta=1e-4)
+
     def test_divergence_keeps_the_checkpoint(self) -> None:
         self.train(self.config(epochs=1), 'run')
         before = (self.folder / 'run' / 'checkpoint.pt').read_bytes()
@@ -248,6 +263,7 @@ class TrainingTest(unittest.TestCase):
             (changed('network', classes=4), 'network.classes = 4, but the data have 3; data.labels may name more'),
             (changed('network', blocks_per_stage=0), 'network.blocks_per_stage must be at least 1, got 0'),
             (changed('train', precision='f16', device='cpu'), 'train.precision = "f16" needs a GPU'),
+            (changed('train', clip_norm=0), 'train.clip_norm must be positive, got 0'),
             (changed('data', path='/nowhere'), '/nowhere: there is no train-images-idx3-ubyte'),
             (changed('data', size=9), 'images are 8 x 8, but data.size is 9; data.resize = 9 resizes them'),
             (changed('data', mean=[0.4] * 3, std=[0.3] * 3), r'data.mean must be 1 number\(s\), as many as resnet_small14 takes channels .network.in_channels.'),

@@ -60,6 +60,8 @@ class TrainConfig:
     nesterov: bool = False
     weight_decay: float = 1e-4
     label_smoothing: float = 0.0
+    clip_norm: Optional[float] = None
+    """The most that the gradient of all weights together may be long (L2); a longer one is scaled down to it."""
     seed: int = 0
     precision: str = 'f32'
     """Of the forward pass: `f32`, `bf16`, or on a GPU `f16` with loss scaling. Weights and updates are float32."""
@@ -240,6 +242,7 @@ def _check(config: Config, where: str) -> None:
         ('train.lr', train.lr, train.lr > 0, 'positive'),
         ('train.warmup_epochs', train.warmup_epochs, 0 <= train.warmup_epochs < train.epochs, 'at least 0 and less than train.epochs'),
         ('train.label_smoothing', train.label_smoothing, 0 <= train.label_smoothing < 1, 'at least 0 and less than 1'),
+        ('train.clip_norm', train.clip_norm, train.clip_norm is None or train.clip_norm > 0, 'positive'),
         ('train.threads', train.threads, train.threads is None or train.threads >= 1, 'at least 1'),
         ('train.eval_every', train.eval_every, train.eval_every >= 1, 'at least 1'),
         ('train.save_minutes', train.save_minutes, train.save_minutes >= 0, 'at least 0'),

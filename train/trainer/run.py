@@ -244,13 +244,20 @@ class _Run:
         self.optimizer.zero_grad(set_to_none=True)
         if self.scaler is None:
             loss.backward()
+            self._clip()
             self.optimizer.step()
         else:
             self.scaler.scale(loss).backward()
+            self.scaler.unscale_(self.optimizer)
+            self._clip()
             self.scaler.step(self.optimizer)
             self.scaler.update()
         correct = (logits.detach().argmax(1) == labels).sum()
         return torch.stack([loss.detach().double() * len(labels), correct.double()])
+
+    def _clip(self) -> None:
+        if self.config.train.clip_norm is not None:
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.config.train.clip_norm)
 
     def _loss(self, logits: Tensor, images: Tensor, labels: Tensor) -> Tensor:
         loss = nn.functional.cross_entropy(logits, labels, label_smoothing=self.config.train.label_smoothing)
