@@ -8,12 +8,11 @@ Spread is the sample standard deviation over seeds.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
 from reporting.plots import plot
-from reporting.summary import summarise
+from reporting.summary import read_results, summarise
 from reporting.text import card, page, table
 
 
@@ -23,7 +22,7 @@ def main() -> int:
     parser.add_argument('--out', type=Path, required=True, metavar='FOLDER', help='where table.md, cards/ and the plots go')
     arguments = parser.parse_args()
     try:
-        summaries = summarise([json.loads(line) for line in arguments.results.read_text().splitlines() if line.strip()])
+        summaries = summarise(read_results(arguments.results))
     except (OSError, ValueError, LookupError, TypeError) as error:
         print(f'report.py: {arguments.results} cannot be read as the results of sweep.py: {error!r}', file=sys.stderr)
         return 2

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Trains the networks of the Fashion-MNIST table, seed after seed, and appends each one's result to `results/fashion-mnist.jsonl`.
 
-What has a result there is done; `--again` trains it nevertheless where its checkpoint is needed, and keeps the result that is there.
+What has a result of the same settings there is done; `--again` trains it nevertheless where its checkpoint is needed, and keeps the result that is there.
 
     python3 train/sweep.py --workers 2          # until all is done; kill it whenever you like, the same command goes on
     python3 train/sweep.py --only plain --seeds 1
@@ -23,7 +23,10 @@ import time
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Set
 
+from reporting.summary import read_results
 from trainer.arguments import positive, positive_int
+from trainer.config import config_from, read_config
+from trainer.run_folder import what_counts
 
 HERE = Path(__file__).resolve().parent
 CONFIGS = HERE / 'configs'
@@ -109,14 +112,27 @@ class Job(NamedTuple):
         """Here: its checkpoint can be used."""
         return (self.folder / 'result.json').exists()
 
-    def command(self) -> List[str]:
+    @property
+    def config(self) -> Path:
+        return CONFIGS / f'{EXPERIMENTS[self.name].config}.toml'
+
+    @property
+    def settings(self) -> List[str]:
         experiment = EXPERIMENTS[self.name]
         settings = [*experiment.settings, f'train.seed={self.seed}', f'train.epochs={self.epochs}']
         if self.teacher is not None:
             # From where the run is started: results name no folder of this machine.
             settings.append(f'{experiment.teacher_key}={json.dumps(str(self.teacher.folder.relative_to(HERE) / "checkpoint.pt"))}')
-        options = [word for setting in settings for word in ('--set', setting)]
-        return [sys.executable, str(HERE / 'train.py'), str(CONFIGS / f'{experiment.config}.toml'), '--run', str(self.folder), *options]
+        return settings
+
+    def command(self) -> List[str]:
+        options = [word for setting in self.settings for word in ('--set', setting)]
+        return [sys.executable, str(HERE / 'train.py'), str(self.config), '--run', str(self.folder), *options]
+
+    def is_done(self, results: List[Dict[str, Any]]) -> bool:
+        """Whether there is a result of these very settings."""
+        wanted = what_counts(read_config(self.config, self.settings))
+        return any(key(record) == self and what_counts(config_from(record['config'])) == wanted for record in results)
 
 
 def main() -> int:
@@ -137,7 +153,8 @@ def main() -> int:
     ]
     # Seed by seed, so that at any time the table is of as many seeds as possible for all.
     jobs.sort(key=lambda job: job.seed)
-    done = {key(record) for record in read_results()}
+    results = read_results(RESULTS) if RESULTS.exists() else []
+    done = {job for job in jobs if job.is_done(results)}
     if arguments.list:
         for job in jobs:
             print(f'{"done" if job in done else "begun" if job.folder.exists() else "open":5} {job.name}, seed {job.seed}')
@@ -235,19 +252,12 @@ def record_of(job: Job) -> Dict[str, Any]:
     return {'name': job.name, 'seed': job.seed, **result}
 
 
-def read_results(path: Path = RESULTS) -> List[Dict[str, Any]]:
-    if not path.exists():
-        return []
-    lines = path.read_text().splitlines()
-    return [json.loads(line) for line in lines if line.strip()]
-
-
 def append(record: Dict[str, Any], path: Path = RESULTS) -> None:
-    """Adds a line, unless another sweep has added the same run in the meantime."""
+    """Adds a line, unless another sweep has added the same run in the meantime. A run of other settings stays, and counts no more."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open('a') as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        if key(record) not in {key(other) for other in read_results(path)}:
+        if not any(key(other) == key(record) and other['config'] == record['config'] for other in read_results(path)):
             file.write(json.dumps(record) + '\n')
             file.flush()
             os.fsync(file.fileno())

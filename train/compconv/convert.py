@@ -111,11 +111,9 @@ def _before_batch_norm(model: nn.Module) -> Set[str]:
         leaves: List[str] = [name for name, module in modules.items() if not any(module.children())]
         return {name for name, following in zip(leaves, leaves[1:]) if _is_batch_norm(modules[following])}
     calls = [node for node in graph.nodes if node.op == 'call_module']
-    return {
-        str(node.target)
-        for node in calls
-        if node.users and all(user.op == 'call_module' and _is_batch_norm(modules[str(user.target)]) for user in node.users)
-    }
+    read = [(str(node.target), user) for node in calls for user in node.users]  # A module may be called several times.
+    otherwise = {name for name, user in read if not (user.op == 'call_module' and _is_batch_norm(modules[str(user.target)]))}
+    return {name for name, _ in read} - otherwise
 
 
 class _LeafTracer(torch.fx.Tracer):

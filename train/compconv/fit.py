@@ -109,10 +109,11 @@ def _regress(conv: nn.Conv2d, x: Tensor, y: Tensor) -> None:
         product += inputs @ outputs.transpose(1, 2)
         input_sum += inputs.sum(dim=2, keepdim=True)
         output_sum += outputs.sum(dim=2, keepdim=True)
+    rounding = 1e-12 * square.diagonal(dim1=1, dim2=2).mean(dim=1)  # What is left of inputs that are constant.
     input_mean, output_mean = input_sum / count, output_sum / count
     square -= input_sum @ input_mean.transpose(1, 2)
     product -= input_sum @ output_mean.transpose(1, 2)
-    ridge = RIDGE * square.diagonal(dim1=1, dim2=2).mean(dim=1).clamp_min(1e-12).view(-1, 1, 1)
+    ridge = (RIDGE * square.diagonal(dim1=1, dim2=2).mean(dim=1) + rounding).clamp_min(1e-18).view(-1, 1, 1)
     square += ridge * torch.eye(values, dtype=square.dtype, device=x.device)
     weight = torch.linalg.solve(square, product).transpose(1, 2)
     conv.weight.copy_(weight.reshape(conv.weight.shape))

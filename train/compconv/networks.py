@@ -42,7 +42,7 @@ class NetworkOptions:
 
     @property
     def is_compressed(self) -> bool:
-        return self.c0 is not None or self.depths is not None
+        return self.c0 is not None or bool(self.depths)
 
     @property
     def canonical(self) -> 'NetworkOptions':
@@ -55,7 +55,7 @@ class NetworkOptions:
             widths=tuple(self.widths or (16, 32, 64)) if small else None,
             blocks_per_stage=(self.blocks_per_stage or 2) if small else None,
         )
-        return result if self.is_compressed else replace(result, shuffle_groups=2, inner='linear', inner_bias=False, slice_order='deepest-first')
+        return result if self.is_compressed else replace(result, depths=None, shuffle_groups=2, inner='linear', inner_bias=False, slice_order='deepest-first')
 
     @property
     def input_shape(self) -> Tuple[int, int, int, int]:

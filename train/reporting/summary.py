@@ -1,8 +1,10 @@
 """Results of several seeds, taken together."""
 from __future__ import annotations
 
+import json
 import math
 import statistics
+from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional
 
 from trainer.config import config_from
@@ -39,6 +41,12 @@ class Summary(NamedTuple):
         """Sum over seeds, `[class][answer]`."""
         size = len(self.records[0]['classes'])
         return [[sum(record['confusion'][i][j] for record in self.records) for j in range(size)] for i in range(size)]
+
+
+def read_results(path: Path) -> List[Record]:
+    """A line of JSON each; of several of one network and seed the last one counts: settings change. Raises OSError, ValueError."""
+    records = [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
+    return list({(record['name'], record['seed'], record['epochs']): record for record in records}.values())
 
 
 def summarise(records: List[Record]) -> List[Summary]:

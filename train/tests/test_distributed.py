@@ -7,7 +7,7 @@ import sys
 import tempfile
 import unittest
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Dict, List
 
 import torch
 
@@ -34,9 +34,16 @@ class TwoProcessesTest(unittest.TestCase):
         write_idx(self.folder, 96, 8)
 
     def train(self, script: str, name: str, processes: int, **train_values: Any) -> Dict[str, Any]:
-        config = self.folder / f'{name}.json'
-        config.write_text(json.dumps(values(self.folder, device='cpu', **train_values)))
-        command = [sys.executable, str(TRAIN / script), str(config), '--run', str(self.folder / name)]
+        (self.folder / f'{name}.json').write_text(json.dumps(values(self.folder, device='cpu', **train_values)))
+        running = self.start(script, name, processes)
+        for process in running:
+            output, _ = process.communicate(timeout=120)
+            self.assertEqual(process.returncode, 0, output)
+        result: Dict[str, Any] = json.loads((self.folder / name / 'result.json').read_text())
+        return result
+
+    def start(self, script: str, name: str, processes: int) -> List['subprocess.Popen[str]']:
+        command = [sys.executable, str(TRAIN / script), str(self.folder / f'{name}.json'), '--run', str(self.folder / name)]
         environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(TRAIN), 'WORLD_SIZE': str(processes)}
         environment.update(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(free_port()))
         running = [
@@ -45,11 +52,7 @@ class TwoProcessesTest(unittest.TestCase):
         ]
         for process in running:
             self.addCleanup(process.kill)
-        for process in running:
-            output, _ = process.communicate(timeout=120)
-            self.assertEqual(process.returncode, 0, output)
-        result: Dict[str, Any] = json.loads((self.folder / name / 'result.json').read_text())
-        return result
+        return running
 
     def weights(self, name: str) -> Dict[str, torch.Tensor]:
         return load_checkpoint(self.folder / name / 'checkpoint.pt').model
@@ -59,6 +62,16 @@ class TwoProcessesTest(unittest.TestCase):
         self.assertEqual((result['processes'], result['images']), (2, 96))
         self.assertEqual(sum(map(sum, result['confusion'])), 96)
         self.assertGreater(result['testAccuracy'], 0.9)
+
+    def test_wrong_weights(self) -> None:
+        """Only the first process reads them; the others end with it."""
+        config = {**values(self.folder, device='cpu'), 'pretrained': {'weights': 'nowhere.pt'}}
+        (self.folder / 'config.json').write_text(json.dumps(config))
+        running = self.start('train.py', 'config', 2)
+        errors = [process.communicate(timeout=120)[0] for process in running]
+        self.assertEqual([process.returncode for process in running], [2, 2], errors)
+        self.assertIn('nowhere.pt cannot be read as a checkpoint', errors[0])
+        self.assertIn('train.py: the first process found something wrong', errors[1])
 
     def test_equal_one(self) -> None:
         """Without BatchNorm, two processes compute what one does, but for the order of sums."""

@@ -64,6 +64,15 @@ class FitTest(unittest.TestCase):
         for name, value in module.state_dict().items():
             torch.testing.assert_close(value, whole[name], rtol=1e-4, atol=1e-5)
 
+    def test_constant_input(self) -> None:
+        """Of what does not change nothing can be learnt: rounding is no reason for large weights."""
+        torch.manual_seed(0)
+        conv = nn.Conv2d(8, 8, 1)
+        for value in (0.0, 0.3, 1.7):
+            module = CompConv2d(8, 8, 1, depth=1, bias=True)
+            fit(module, conv, torch.full((4, 8, 10, 10), value), iterations=0)
+            self.assertLess(float(module.tail.weight.abs().max()), 1e-2)
+
     def test_frozen_batch_norm(self) -> None:
         """It takes the means that the module does not have, as BatchNorm does."""
         from torchvision.ops import FrozenBatchNorm2d

@@ -148,7 +148,12 @@ class ConvertTest(unittest.TestCase):
                 y = self.conv(x)
                 return self.bn(y) + y
 
-        self.assertIsNotNone(convert(Both(), depths={'conv': 1}).conv.bias)
+        class Twice(Both):
+            def forward(self, x: Tensor) -> Tensor:
+                return self.bn(self.conv(x)) + self.conv(x).relu()
+
+        for network in (Both(), Twice()):
+            self.assertIsNotNone(convert(network, depths={'conv': 1}).conv.bias)
 
     def test_shared_convolution(self) -> None:
         """One convolution at two places becomes one module at two places."""

@@ -9,7 +9,7 @@ from typing import Any, Dict, List
 from unittest import mock
 
 import report
-from reporting.summary import summarise
+from reporting.summary import read_results, summarise
 from reporting.text import card, differences, page, table
 from trainer.config import read_config
 
@@ -84,6 +84,13 @@ class ReportTest(unittest.TestCase):
         ]:
             with self.subTest(message), self.assertRaisesRegex(ValueError, message):
                 summarise(records)
+
+    def test_the_last_line_counts(self) -> None:
+        with tempfile.TemporaryDirectory() as name:
+            file = Path(name) / 'results.jsonl'
+            lines = [record('plain', 0, 900), record('plain', 1, 910), record('plain', 0, 920, **{'train.lr': 0.2})]
+            file.write_text(''.join(json.dumps(each) + '\n' for each in lines))
+            self.assertEqual([each['correct'] for each in read_results(file)], [920, 910])
 
     def run_command(self, records: List[Dict[str, Any]], folder: Path) -> str:
         (folder / 'results.jsonl').write_text(''.join(json.dumps(each) + '\n' for each in records))

@@ -39,6 +39,21 @@ class SweepTest(unittest.TestCase):
                 # What goes into the results names no folder of this machine.
                 self.assertFalse(Path(teacher or '').is_absolute())
 
+    def test_results_of_other_settings(self) -> None:
+        """They are no results of this sweep: what it trains is compared with each other."""
+        job = sweep.Job('resnet50', 0, 8)
+        config = read_config(job.config, job.settings)
+        result = {'name': 'resnet50', 'seed': 0, 'epochs': 8, 'config': config.to_json()}
+        other = {**result, 'config': read_config(job.config, [*job.settings, 'train.clip_norm=9']).to_json()}
+        self.assertFalse(job.is_done([]) or job.is_done([other]) or job.is_done([{**result, 'seed': 1}]))
+        self.assertTrue(job.is_done([other, result]))
+        with tempfile.TemporaryDirectory() as name:
+            file = Path(name) / 'results.jsonl'
+            for record in (other, result, result):
+                sweep.append(record, file)
+            self.assertEqual(len(file.read_text().splitlines()), 2)
+            self.assertEqual(sweep.read_results(file), [result])
+
     def test_teachers_first(self) -> None:
         pupil, teacher, other = sweep.Job('compconv16-distilled', 2, 10), sweep.Job('plain', 2, 10), sweep.Job('narrow', 2, 10)
         self.assertEqual(sweep.with_teachers([other, pupil, teacher]), [other, teacher, pupil])

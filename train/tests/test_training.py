@@ -158,6 +158,7 @@ class TrainingTest(unittest.TestCase):
         self.assert_same_run('state-dict', 'stopped')
         for change, message in [
             ({'inner': 'bn-relu'}, "needs inner = 'linear'"),
+            ({'ghost_ratio': 2, 'c0': None}, 'must be of this very network, but has ghost_ratio = None, not 2'),
             ({'widths': [8, 12]}, r'is no state_dict of a plain resnet_small14, as torch.save\(model.state_dict\(\), file\) writes'),
         ]:
             config['network'] = {**values(self.folder)['network'], **change}
@@ -178,7 +179,7 @@ class TrainingTest(unittest.TestCase):
                 source = 'fitted' if run == 'more' else run
         config['network']['widths'] = [8, 12]
         config['pretrained']['weights'] = str(self.folder / 'fitted' / 'checkpoint.pt')
-        with self.assertRaisesRegex(ConfigError, 'which is neither .* nor its plain twin'):
+        with self.assertRaisesRegex(ConfigError, r"must be of this network or its plain twin, but has widths = \(8, 16\), not \(8, 12\)$"):
             self.train(config_from(config), 'bad')
 
     def test_clipping(self) -> None:
@@ -323,8 +324,9 @@ class FilesTest(unittest.TestCase):
             write_idx(folder, 96, 8)
             config = config_from(values(folder, epochs=1))
             result = train(config, folder / 'run', lambda _line: None)
-            (folder / 'run' / 'result.json').write_text('')
-            self.assertEqual(train(config, folder / 'run', lambda _line: None)['confusion'], result['confusion'])
+            for text in ('', '{}'):
+                (folder / 'run' / 'result.json').write_text(text)
+                self.assertEqual(train(config, folder / 'run', lambda _line: None)['confusion'], result['confusion'])
 
 
 class ScheduleTest(unittest.TestCase):

@@ -55,13 +55,21 @@ class TrainedNetwork(NamedTuple):
 
 def load_network(path: Path) -> TrainedNetwork:
     """The network of a checkpoint or of an exported `.safetensors` file, in float32 on the CPU. Raises ConfigError."""
-    if path.suffix == '.safetensors':
-        try:
-            file = load_engine_file(path)
-        except (OSError, ValueError) as error:
-            raise ConfigError(str(error)) from error
-        classes = file.labels or numbered(file.options.canonical.classes or 0)
-        return TrainedNetwork(file.model, file.options, classes, file.preprocess)
+    network = _load_exported(path) if path.suffix == '.safetensors' else _load_trained(path)
+    if len(network.classes) != network.options.canonical.classes:
+        raise ConfigError(f'{path} has names of {len(network.classes)} classes, but a network of {network.options.canonical.classes}')
+    return network
+
+
+def _load_exported(path: Path) -> TrainedNetwork:
+    try:
+        file = load_engine_file(path)
+    except (OSError, ValueError) as error:
+        raise ConfigError(str(error)) from error
+    return TrainedNetwork(file.model, file.options, file.labels or numbered(file.options.canonical.classes or 0), file.preprocess)
+
+
+def _load_trained(path: Path) -> TrainedNetwork:
     checkpoint = load_checkpoint(path)
     config = config_from(checkpoint.meta['config'], str(path))
     classes = [str(name) for name in checkpoint.meta['classes']]
@@ -98,12 +106,18 @@ def load_pretrained(path: Path, options: NetworkOptions, classes: Sequence[str],
         except ValueError as error:
             raise ConfigError(f'pretrained.weights = {path} does not help here: {error}') from error
     elif stored_kind != ours:
-        raise ConfigError(f'{path} holds {stored.canonical}, which is neither {options.canonical} nor its plain twin')
+        other = ', '.join(
+            f'{f.name} = {getattr(stored_kind, f.name)!r}, not {getattr(ours, f.name)!r}'
+            for f in dataclasses.fields(ours)
+            if getattr(stored_kind, f.name) != getattr(ours, f.name)
+        )
+        rule = 'this very network' if options.ghost_ratio is not None else 'this network or its plain twin'
+        raise ConfigError(f'pretrained.weights = {path} must be of {rule}, but has {other}')
     if are_same(classes, their_classes):
         return model, []
     result = create_network(options)
     # What depends on the number of classes is the classifier.
-    more = create_network(dataclasses.replace(options, classes=len(their_classes) + 1)).state_dict()
+    more = create_network(dataclasses.replace(options, classes=(stored.canonical.classes or 0) + 1)).state_dict()
     random, loaded = result.state_dict(), model.state_dict()
     fresh = [name for name, value in more.items() if value.shape != loaded[name].shape]
     result.load_state_dict({**loaded, **{name: random[name] for name in fresh}})

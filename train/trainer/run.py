@@ -104,8 +104,11 @@ class _Run:
             # Other processes get the first one's weights when they are joined.
             pretrained = config.pretrained if checkpoint is None and process.is_first else None
             self.model = create_network(self.options) if pretrained is None else self._pretrained(pretrained)
+            problem = None
         except ValueError as error:
-            raise ConfigError(str(error)) from error
+            problem = str(error)
+        if process.any(problem is not None):
+            raise ConfigError(problem or 'the first process found something wrong')
         try:
             self.cost = count(self.model, (1, self.options.input_shape[1], config.data.size, config.data.size))
         except RuntimeError as error:  # A pooling that nothing is left for.
@@ -349,7 +352,8 @@ class _Run:
         self.optimizer.load_state_dict({'state': checkpoint.optimizer, 'param_groups': groups})
         if self.scaler is not None and checkpoint.meta['scaler']:  # Empty if the session before was not on a GPU.
             self.scaler.load_state_dict(checkpoint.meta['scaler'])
-        self.progress = Progress(**checkpoint.meta['progress'])
+        known = {field.name for field in dataclasses.fields(Progress)}  # Of another version there may be more.
+        self.progress = Progress(**{name: value for name, value in checkpoint.meta['progress'].items() if name in known})
 
 
 class _Clock:

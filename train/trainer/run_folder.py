@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import fcntl
 import json
 from pathlib import Path
@@ -34,7 +35,8 @@ class RunFolder:
             try:
                 fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # Unlike flock's, not passed on to processes that read images.
             except OSError as error:
-                raise ConfigError(f'{self}: another process is training this run') from error
+                is_taken = error.errno in (errno.EACCES, errno.EAGAIN)
+                raise ConfigError(f'{self}: {"another process is training this run" if is_taken else error.strerror}') from error
             yield
 
     # --- what is in it: each raises ConfigError if it is of another configuration ------------------------------------------
@@ -53,9 +55,10 @@ class RunFolder:
             return None
         try:
             result: Dict[str, Any] = json.loads(self._result.read_text())
-        except ValueError:
+            config = result['config']
+        except (ValueError, LookupError, TypeError):
             return None  # Damaged: it is made again of the last checkpoint.
-        self._check_same(result['config'])
+        self._check_same(config)
         return result
 
     # --- writing -----------------------------------------------------------------------------------------------------------
