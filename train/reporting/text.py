@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import json
-import statistics
 from typing import Any, Dict, List
 
 from .summary import Record, Summary, pooled_spread
@@ -131,7 +130,7 @@ Accuracy is that of the last epoch on the whole test set; the test set was not u
 - Learning rate {train["lr"]:g}, {schedule}; label smoothing {train["label_smoothing"]:g}{clipping}
 - Augmentation: {", ".join(augmentation) or "none"}
 - Precision {train["precision"]}; tested in float32{taught}{start}
-- Trained on {device}; {statistics.mean(record["seconds"] for record in summary.records) / 60:.0f} minutes a run
+- Trained on {device}; {min(record["seconds"] for record in summary.records) / 60:.0f} minutes for the fastest run
 
 ## Limits
 - Made to compare networks, on one data set of small images; nothing is known of its answers to other images, and it always gives one of its classes.
