@@ -67,11 +67,11 @@ def train(config: Config, folder: Path, say: Say = print) -> Dict[str, Any]:
         torch.set_num_threads(config.train.threads)
     run_folder = RunFolder(folder, config)
     process = join(config.train.device)
-    _check_precision(config.train.precision, process.device)
     # Convolutions in float32 are in float32, and with shapes that stay the same the fastest algorithm is worth the search.
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.benchmark = True
     try:
+        _check_precision(config.train.precision, process.device)
         with run_folder.locked() if process.is_first else contextlib.nullcontext():
             result = run_folder.result()
             if result is None:
