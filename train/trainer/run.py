@@ -17,10 +17,12 @@ from torch import Tensor, nn
 
 from compconv import count, create_network
 
-from .checkpoint import Checkpoint, are_same, load_network, load_pretrained
+from .checkpoint import Checkpoint, load_pretrained
 from .config import Config, ConfigError, PretrainedConfig
 from .data import open_data, some_images
 from .distributed import Process, join, leave
+from .loss import Loss
+from .precision import Precision
 from .run_folder import RunFolder
 from .schedule import learning_rate
 from .seeds import seed_for
@@ -71,7 +73,6 @@ def train(config: Config, folder: Path, say: Say = print) -> Dict[str, Any]:
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.benchmark = True
     try:
-        _check_precision(config.train.precision, process.device)
         with run_folder.locked() if process.is_first else contextlib.nullcontext():
             result = run_folder.result()
             if result is None:
@@ -89,6 +90,7 @@ class _Run:
         t = config.train
         if t.batch_size % process.world != 0:
             raise ConfigError(f'train.batch_size = {t.batch_size} is no multiple of {process.world} processes')
+        self.precision = Precision(t.precision, process.device)
         self.data = open_data(config.data, process.device.type == 'cuda')
         self.steps = self.data.steps(t.batch_size)
         if self.steps == 0:
@@ -119,8 +121,7 @@ class _Run:
         self.optimizer = torch.optim.SGD(  # type: ignore[call-arg]
             self.model.parameters(), t.lr, t.momentum, weight_decay=t.weight_decay, nesterov=t.nesterov, foreach=True
         )
-        self.scaler = _scaler(t.precision == 'f16' and process.device.type == 'cuda')
-        self.teacher = self._teacher()
+        self.loss = Loss(config, self.options, self.data.classes, self.layout)
         self.progress = Progress()
         if checkpoint is not None:
             self._resume(checkpoint)
@@ -241,39 +242,12 @@ class _Run:
         for group in self.optimizer.param_groups:
             group['lr'] = rate
         images, labels = images.to(**self.layout), labels.to(self.process.device, non_blocking=True)
-        with self._autocast():
+        with self.precision.autocast():
             logits = self.parallel(images)
-            loss = self._loss(logits.float(), images, labels)
-        self.optimizer.zero_grad(set_to_none=True)
-        if self.scaler is None:
-            loss.backward()
-            self._clip()
-            self.optimizer.step()
-        else:
-            self.scaler.scale(loss).backward()
-            self.scaler.unscale_(self.optimizer)
-            self._clip()
-            self.scaler.step(self.optimizer)
-            self.scaler.update()
+            loss = self.loss(logits.float(), images, labels)
+        self.precision.step(loss, self.model, self.optimizer, t.clip_norm)
         correct = (logits.detach().argmax(1) == labels).sum()
         return torch.stack([loss.detach().double() * len(labels), correct.double()])
-
-    def _clip(self) -> None:
-        if self.config.train.clip_norm is not None:
-            nn.utils.clip_grad_norm_(self.model.parameters(), self.config.train.clip_norm)
-
-    def _loss(self, logits: Tensor, images: Tensor, labels: Tensor) -> Tensor:
-        loss = nn.functional.cross_entropy(logits, labels, label_smoothing=self.config.train.label_smoothing)
-        if self.teacher is None or self.config.distill is None:
-            return loss
-        d = self.config.distill
-        with torch.no_grad():
-            taught = self.teacher(images).float()
-        # Times T^2, as in Hinton et al. 2015, so that the gradients keep their scale.
-        divergence = nn.functional.kl_div(
-            (logits / d.temperature).log_softmax(1), (taught / d.temperature).log_softmax(1), log_target=True, reduction='batchmean'
-        )
-        return (1 - d.weight) * loss + d.weight * d.temperature**2 * divergence
 
     def _test(self) -> Tensor:
         """The confusion matrix of the test images, `[class, answer]`, in float32."""
@@ -288,31 +262,7 @@ class _Run:
                 confusion += torch.bincount(labels.to(answers.device) * size + answers, minlength=size * size)
         return self.process.total(confusion).view(size, size).cpu()
 
-    def _autocast(self) -> Any:
-        dtype = {'f32': torch.float32, 'bf16': torch.bfloat16, 'f16': torch.float16}[self.config.train.precision]
-        if dtype == torch.float32:
-            return contextlib.nullcontext()
-        return torch.autocast(self.process.device.type, dtype)
-
     # --- state ---------------------------------------------------------------------------------------------------------
-
-    def _teacher(self) -> Optional[nn.Module]:
-        if self.config.distill is None:
-            return None
-        path, data = self.config.distill.teacher, self.config.data
-        network = load_network(Path(path))
-        theirs, ours = len(network.classes), len(self.data.classes)
-        if (theirs, network.options.input_shape[1]) != (ours, self.options.input_shape[1]):
-            raise ConfigError(
-                f'{path}: the teacher has {theirs} classes and {network.options.input_shape[1]} channels, '
-                f'not {ours} and {self.options.input_shape[1]}'
-            )
-        if not are_same(network.classes, self.data.classes):
-            raise ConfigError(f'{path}: the teacher has other classes: {", ".join(network.classes)}')
-        if network.preprocess is not None and network.preprocess[1:3] != (data.mean, data.std):
-            _, mean, std, _ = network.preprocess
-            raise ConfigError(f'{path}: the teacher takes images with data.mean = {list(mean)} and data.std = {list(std)}')
-        return network.model.to(memory_format=self.layout['memory_format'], device=self.process.device).eval().requires_grad_(False)  # type: ignore[call-overload,no-any-return]
 
     def _pretrained(self, pretrained: PretrainedConfig) -> nn.Module:
         path = Path(pretrained.weights)
@@ -341,7 +291,7 @@ class _Run:
             'config': self.config.to_json(),
             'classes': list(self.data.classes),
             'progress': dataclasses.asdict(self.progress),
-            'scaler': self.scaler.state_dict() if self.scaler else {},
+            'scaler': self.precision.state_dict(),
         }
         # Learning rate and momentum are the configuration's; what the optimizer has learnt is its buffers.
         self.folder.save_checkpoint(Checkpoint(meta, self.model.state_dict(), self.optimizer.state_dict()['state']))
@@ -350,8 +300,7 @@ class _Run:
         self.model.load_state_dict(checkpoint.model)
         groups = self.optimizer.state_dict()['param_groups']
         self.optimizer.load_state_dict({'state': checkpoint.optimizer, 'param_groups': groups})
-        if self.scaler is not None and checkpoint.meta['scaler']:  # Empty if the session before was not on a GPU.
-            self.scaler.load_state_dict(checkpoint.meta['scaler'])
+        self.precision.load_state_dict(checkpoint.meta['scaler'])
         known = {field.name for field in dataclasses.fields(Progress)}  # Of another version there may be more.
         self.progress = Progress(**{name: value for name, value in checkpoint.meta['progress'].items() if name in known})
 
@@ -376,17 +325,3 @@ def _line(record: Dict[str, Any], epochs: int) -> str:
         f'epoch {record["epoch"]}/{epochs}: loss {record["trainLoss"]:.4f}, train {record["trainAccuracy"]:.2%}{test}, '
         f'{record["imagesPerSecond"]:.0f} images/s, {record["seconds"]:.0f} s'
     )
-
-
-def _check_precision(precision: str, device: torch.device) -> None:
-    if precision == 'f16' and device.type != 'cuda':
-        raise ConfigError('train.precision = "f16" needs a GPU; "bf16" runs on processors, too')
-    if precision == 'bf16' and device.type == 'cuda' and not torch.cuda.is_bf16_supported():
-        raise ConfigError('train.precision = "bf16" is not for this GPU; "f16" is')
-
-
-def _scaler(wanted: bool) -> Any:
-    if not wanted:
-        return None
-    current = getattr(torch.amp, 'GradScaler', None)
-    return torch.cuda.amp.GradScaler() if current is None else current('cuda')  # The first is PyTorch's before 2.3.
