@@ -1,8 +1,9 @@
 /** One of our networks in a benchmark: loaded, run once, and verified against the CPU reference before anything is timed. */
+import { throwIfAborted } from '../src/errors.ts';
 import { networkCost } from '../src/graph/cost.ts';
 import { inputShapes, shapeOf, withInputShape, type Graph } from '../src/graph/graph.ts';
 import { seededModel, type NetworkModel } from '../src/models/read-model.ts';
-import { runReference, toTensor } from '../src/reference/run.ts';
+import { referenceSteps, toTensor } from '../src/reference/run.ts';
 import { createSession, type Session, type SessionOptions } from '../src/runtime/session.ts';
 import { summarizePlan } from '../src/scheduler/plan.ts';
 import type { Dtype } from '../src/tensor/dtype.ts';
@@ -63,7 +64,6 @@ export async function enter(network: BenchNetwork, asked: ReportOptions, options
   const made = seededModel(network.options, seed, { batch, ...(size !== undefined && { height: size }) });
   const { weights, spentMs } = timed(made.weights);
   const model = { ...made, weights };
-  const input = seededInput(shapeOf(model.graph, model.graph.input), seed);
   let session: Session | undefined;
   try {
     const start = performance.now();
@@ -79,8 +79,10 @@ export async function enter(network: BenchNetwork, asked: ReportOptions, options
     });
     options.onSession?.(session);
     const sessionMs = performance.now() - start;
+    // After the adapter's limits were checked: what does not fit them may not fit the host either.
+    const input = seededInput(shapeOf(model.graph, model.graph.input), seed);
     options.onProgress?.({ phase: 'first-run', label });
-    const { output, latencyMs } = await session.runTimed(input);
+    const { output, latencyMs } = await session.runTimed(input, { allowNonFinite: true });
     const load = {
       weightsMs: spentMs(),
       uploadMs: last.upload,
@@ -89,9 +91,11 @@ export async function enter(network: BenchNetwork, asked: ReportOptions, options
       firstRunMs: latencyMs,
       totalMs: sessionMs + latencyMs,
     };
-    const run = () => session!.runTimed(input);
+    // A number that is none is a wrong result, like any other.
+    const run = () => session!.runTimed(input, { allowNonFinite: true });
     const tolerance = VERIFY_TOLERANCE[session.dtype];
-    return { label, network, model, session, input, run, tolerance, firstOutput: output, load, relativeError: NaN, problem: undefined };
+    const common = { label, network, model, session, input, load, run, tolerance, firstOutput: output };
+    return { ...common, relativeError: NaN, problem: undefined, problemOf };
   } catch (error) {
     session?.dispose();
     return { network, model, problem: problemOf(error) };
@@ -115,24 +119,41 @@ function verifySize(graph: Graph): number {
 }
 
 /**
- * Compares logits with the reference's: at the size that is timed those of the first output's first image; at another one
- * those of an input of that size, in the same session and so with the same weights and kernels.
+ * Compares logits with the reference's: at the size that is timed those of the first output's first image. At another one those
+ * of an input of that size, in the same session and so with the same weights; since another size may need other kernels, those of
+ * the size that is timed are tried one by one (`Session.selfTest`).
+ * @throws aborted
  */
-export async function verify(entrant: Entrant, seed: number): Promise<void> {
-  const { model, session, firstOutput, tolerance } = entrant;
+export async function verify(entrant: Entrant, seed: number, { signal, onProgress }: Pick<BenchOptions, 'signal' | 'onProgress'> = {}): Promise<void> {
+  const { label, model, session, firstOutput, tolerance } = entrant;
   const { h, c } = shapeOf(model.graph, model.graph.input);
   const size = verifySize(model.graph);
   const shape = { n: 1, h: size, w: size, c };
   const graph = withInputShape(model.graph, shape);
   const input = size === h ? firstImage(entrant.input) : seededInput(shape, seed);
-  const expected = toTensor(runReference(graph, model.weights, input).get(graph.output)!);
-  const actual = size === h ? firstImage(firstOutput) : await session.run(input);
+  const expected = await reference(graph, model.weights, input, signal);
+  const actual = size === h ? firstImage(firstOutput) : await session.run(input, { allowNonFinite: true });
   entrant.relativeError = relativeL2(actual.data, expected.data);
   if (!(entrant.relativeError <= tolerance)) {
     const error = entrant.relativeError.toExponential(1);
     entrant.problem = `relative error ${error} against the CPU reference is above ${tolerance.toExponential(0)}`;
   } else if (!firstOutput.data.every(Number.isFinite) || firstOutput.data.every((value) => value === 0)) {
     entrant.problem = 'the output at full size is not finite, or all zero';
+  } else if (size !== h) {
+    const { variants } = await session.selfTest({ signal, onProgress: ({ done, total }) => onProgress?.({ phase: 'verify', label, done, total }) });
+    const failed = variants.filter(({ status }) => status === 'failed');
+    if (failed.length > 0) entrant.problem = `wrong against the CPU reference: ${failed.map(({ variant, problem }) => `${variant}: ${problem}`).join('; ')}`;
+  }
+}
+
+/** What the network gives by the CPU reference, which blocks: whatever else waits gets its turn after each layer. */
+async function reference(graph: Graph, weights: Weights, input: Tensor, signal: AbortSignal | undefined): Promise<Tensor> {
+  const steps = referenceSteps(graph, weights, input);
+  for (;;) {
+    await new Promise((resolve) => setTimeout(resolve));
+    throwIfAborted(signal);
+    const step = steps.next();
+    if (step.done) return toTensor(step.value.get(graph.output)!);
   }
 }
 

@@ -7,7 +7,7 @@
  */
 import { CompConvError, throwIfAborted } from '../src/errors.ts';
 import { openDevice, type AdapterDescription, type EngineDevice } from '../src/runtime/device.ts';
-import type { Contestant } from './contestant.ts';
+import { problemOf, type Contestant } from './contestant.ts';
 import { describeEntrant, enter, isEntrant, sessionOptions, verify, type Absentee, type Entrant } from './entrant.ts';
 import { measureLayers } from './layers.ts';
 import { measureLimits } from './limits.ts';
@@ -93,9 +93,7 @@ async function measureNetworks(
     for (const entrant of entrants) {
       throwIfAborted(options.signal);
       options.onProgress?.({ phase: 'verify', label: entrant.label });
-      // The reference blocks: the progress gets a chance to be seen first.
-      await new Promise((resolve) => setTimeout(resolve));
-      await verify(entrant, asked.seed);
+      await verify(entrant, asked.seed, options);
     }
     const verified = entrants.filter(({ problem }) => problem === undefined);
     await peers.enter(asked.peers, verified, options);
@@ -127,11 +125,16 @@ async function result(
   const own = times.get(candidate);
   const against = isEntrant(baseline) ? times.get(baseline) : undefined;
   let layers: BenchResult['layers'];
+  let layersProblem: string | undefined;
   if (limits && asked.sections.includes('layers')) {
     const subject = { label, plan: session.plan, weights: model.weights };
-    await withDevice(options, async (engine) => {
-      layers = await measureLayers(engine, subject, limits, options);
-    });
+    try {
+      await withDevice(options, async (engine) => {
+        layers = await measureLayers(engine, subject, limits, options);
+      });
+    } catch (error) {
+      layersProblem = problemOf(error);
+    }
   }
   const scaling = asked.sections.includes('scaling') && (await measureScaling(candidate, asked.runs, asked.seed, options));
   return {
@@ -141,6 +144,7 @@ async function result(
     ...(own && { times: own }),
     ...(own && against && { speedUp: against.latencyMs.median / own.latencyMs.median }),
     ...(layers && { layers }),
+    ...(layersProblem !== undefined && { layersProblem }),
     ...(scaling && { scaling }),
   };
 }

@@ -125,6 +125,7 @@ async function enterPeer(peer: Peer, setting: string, entrant: Entrant): Promise
       tolerance,
       problem: error <= tolerance ? undefined : `its logits are off from ours by ${error.toExponential(1)}, above ${tolerance.toExponential(0)}`,
       run: () => timedRun(runner!),
+      problemOf: reasonOf,
     };
   } catch (error) {
     await runner?.dispose();

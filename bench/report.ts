@@ -61,6 +61,8 @@ export interface BenchResult {
   /** Median latency of the baseline divided by this one's. */
   readonly speedUp?: number;
   readonly layers?: LayersReport;
+  /** Why there are none, though they were asked for. */
+  readonly layersProblem?: string;
   readonly scaling?: ScalingReport;
 }
 
@@ -142,7 +144,7 @@ export interface PeerLoadTimes {
   readonly downloadMs: number;
   /** Of that, bytes as they came, compressed or not, where the browser tells. */
   readonly downloadBytes?: number;
-  /** To make what it loads: the ONNX file. */
+  /** To make the weights, and of them the ONNX file where it loads one. Absent of TensorFlow.js in older reports, where `createMs` had it. */
   readonly exportMs?: number;
   /** From the weights to a session that can run: graph optimisation, upload, and compilation where it comes first. */
   readonly createMs: number;

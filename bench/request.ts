@@ -3,6 +3,7 @@
  * command line all make one, so that a link repeats a run. Plain data; `README.md` lists the parameters.
  */
 import { CompConvError, show } from '../src/errors.ts';
+import { shapeOf, withInputShape } from '../src/graph/graph.ts';
 import { architectures, createNetwork, type NetworkOptions } from '../src/models/network.ts';
 import { schedules, type ScheduleName } from '../src/scheduler/plan.ts';
 import { passNames, type PassName } from '../src/scheduler/schedule.ts';
@@ -58,13 +59,18 @@ const MAX_SEED = 2 ** 32 - 1;
 const MAX_NETWORKS = 500;
 
 /** The networks of a request, each plain one followed by its CompConv twins, which are compared with it. @throws invalid-argument, invalid-graph */
-export function requestedNetworks({ networks, c0, depths, inner, shuffleGroups, classes }: BenchRequest): BenchNetwork[] {
+export function requestedNetworks({ networks, c0, depths, inner, shuffleGroups, classes, size }: BenchRequest): BenchNetwork[] {
   const compressions = c0.length > 0 ? c0.map((value) => ({ c0: value })) : depths ? [{}] : [];
   const count = networks.length * (1 + compressions.length);
   if (count > MAX_NETWORKS) throw new CompConvError('invalid-argument', `networks and c0: they make ${count} networks, at most ${MAX_NETWORKS} can be asked for`);
+  const nameOf = (options: NetworkOptions) => {
+    const graph = createNetwork(options);
+    if (size !== undefined) withInputShape(graph, { ...shapeOf(graph, graph.input), h: size, w: size });
+    return graph.name;
+  };
   return networks.flatMap((arch) => {
     const network: NetworkOptions = { arch, ...(classes !== undefined && { classes }) };
-    const plain = { label: createNetwork(network).name, options: network };
+    const plain = { label: nameOf(network), options: network };
     const twins = compressions.map((compression): BenchNetwork => {
       const options = {
         ...network,
@@ -73,7 +79,9 @@ export function requestedNetworks({ networks, c0, depths, inner, shuffleGroups, 
         ...(inner && { inner }),
         ...(shuffleGroups !== undefined && { shuffleGroups }),
       };
-      return { label: createNetwork(options).name, options, baseline: plain.label };
+      // The name says of the depths that there are some, unless it has a C_0 to tell.
+      const name = nameOf(options);
+      return { label: 'c0' in compression && depths ? `${name} with depths` : name, options, baseline: plain.label };
     });
     return [{ ...plain, baseline: plain.label }, ...twins];
   });

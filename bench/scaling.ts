@@ -1,7 +1,8 @@
 /** Section `scaling`: how a network's time grows with image size and batch. */
-import { CompConvError, throwIfAborted } from '../src/errors.ts';
+import { throwIfAborted } from '../src/errors.ts';
 import { shapeOf } from '../src/graph/graph.ts';
 import type { ImageShape } from '../src/tensor/image-shape.ts';
+import { problemOf } from './contestant.ts';
 import { seededInput, type Entrant } from './entrant.ts';
 import type { BenchOptions } from './options.ts';
 import type { ScalingPoint, ScalingRatio, ScalingReport } from './report.ts';
@@ -44,10 +45,7 @@ export async function measureScaling(
         input.latencyMs.push(latencyMs);
         if (gpuTimeMs !== undefined) input.gpuTimeMs.push(gpuTimeMs);
       } catch (error) {
-        // Too much for the adapter is a result; anything else is none.
-        const isTooMuch = error instanceof CompConvError && ['limit-exceeded', 'out-of-memory'].includes(error.code);
-        if (!isTooMuch) throw error;
-        input.problem = error.message;
+        input.problem = problemOf(error);
       }
     }
   }

@@ -27,13 +27,16 @@ export async function measureTimes(
   const warmUpRuns = new Map<Contestant, number>();
   for (const contestant of contestants) warmUpRuns.set(contestant, await warmUp(contestant, options));
   const lists = new Map(contestants.map((contestant) => [contestant, { latencyMs: [], encodeMs: [], gpuTimeMs: [] } as Measured]));
-  // In turns, so that whatever else the machine does hits all of them alike.
+  const entries = [...lists];
+  // In turns, so that whatever else the machine does hits all of them alike; another one begins each round, so that nobody always
+  // runs on what the same one has left behind: a GPU at rest, or threads that still spin.
   for (let run = 0; run < runs; run++) {
-    for (const [contestant, measured] of lists) {
+    const first = run % Math.max(entries.length, 1);
+    for (const [contestant, measured] of [...entries.slice(first), ...entries.slice(0, first)]) {
       if (contestant.problem !== undefined || hasEnough(measured)) continue;
       throwIfAborted(options.signal);
       options.onProgress?.({ phase: 'measure', label: contestant.label, done: run, total: runs });
-      await measure(contestant, measured);
+      await attempt(contestant, () => measure(contestant, measured));
     }
   }
   const finished = [...lists].filter(([{ problem }]) => problem === undefined);
@@ -65,13 +68,25 @@ async function warmUp(contestant: Contestant, { signal, onProgress }: BenchOptio
   while (done < MAX_WARM_UP_RUNS && spentMs <= ENOUGH_MS && contestant.problem === undefined) {
     throwIfAborted(signal);
     onProgress?.({ phase: 'warm-up', label: contestant.label, done, total: MAX_WARM_UP_RUNS });
-    const { latencyMs } = await contestant.run();
+    const ran = await attempt(contestant, () => contestant.run());
+    if (!ran) break;
+    const { latencyMs } = ran;
     done++;
     spentMs += latencyMs;
     if (before !== undefined && isSteady(before, latencyMs)) break;
     before = latencyMs;
   }
   return done;
+}
+
+/** One that fails is out; the others go on. */
+async function attempt<T>(contestant: Contestant, work: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    contestant.problem = contestant.problemOf(error);
+    return undefined;
+  }
 }
 
 async function measure(contestant: Contestant, measured: Measured): Promise<void> {

@@ -1,12 +1,12 @@
 /** Where `bench --out` puts its report: in the file it names, or in a folder under a name of the report's own. */
 
 import { mkdir, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { reportName } from '../bench/report/name.ts';
 import type { BenchReport } from '../bench/report.ts';
 import { CompConvError } from '../src/errors.ts';
 import { readBytes } from '../src/node/files.ts';
-import { writeBytes } from './files.ts';
+import { requireWritable, writeBytes } from './files.ts';
 
 /** Makes a folder that ends in a slash; fails now, not after minutes of measuring, if `path` cannot be written. @throws io */
 export async function prepareOut(path: string): Promise<void> {
@@ -14,9 +14,9 @@ export async function prepareOut(path: string): Promise<void> {
     await mkdir(path, { recursive: true }).catch((cause: Error) => {
       throw new CompConvError('io', `${path}: cannot be made: ${cause.message}`, { cause });
     });
-  } else if (!(await isFolder(path)) && !(await isFolder(dirname(path)))) {
-    throw new CompConvError('io', `${path}: cannot be written: there is no folder ${dirname(path)}`);
   }
+  // In a folder, any name that is free.
+  await requireWritable((await isFolder(path)) ? join(path, `.${process.pid}.tmp`) : path);
 }
 
 /**

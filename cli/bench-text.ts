@@ -12,8 +12,9 @@ export function benchText(report: BenchReport): string[] {
   if (networks.length > 0) parts.push(networksText(networks), loadText(networks));
   if (networks.some(({ times }) => times)) parts.push(timesText(networks), ...speedUps(networks));
   if (peers) parts.push(peersText(peers), ...peerNotes(peers));
-  for (const { label, layers, scaling } of networks) {
+  for (const { label, layers, layersProblem, scaling } of networks) {
     if (layers) parts.push(...layersText(label, layers));
+    if (layersProblem !== undefined) parts.push([`${label}: no layers: ${layersProblem}`]);
     if (scaling) parts.push(scalingText(label, scaling));
   }
   return parts.flatMap((lines, i) => (i === 0 ? lines : ['', ...lines]));

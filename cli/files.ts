@@ -1,6 +1,6 @@
 /** Files of the command line: read and written as a whole, with errors that name the file. */
 
-import { writeFile } from 'node:fs/promises';
+import { open, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { CompConvError, show } from '../src/errors.ts';
 import { failureReason, readBytes } from '../src/node/files.ts';
 import { parseSafetensors, writeSafetensors } from '../src/weights/safetensors.ts';
@@ -8,13 +8,48 @@ import { formatShape, type Tensor } from '../src/tensor/tensor.ts';
 import { gunzip, parseIdx, type IdxArray } from '../src/vision/idx.ts';
 import { naming } from './failure.ts';
 
-/** @throws io */
+/** Writes a file whole: whoever reads it meanwhile, or after a crash, finds the old content or the new one. @throws io */
 export async function writeBytes(path: string, bytes: Uint8Array): Promise<void> {
   try {
-    await writeFile(path, bytes);
+    // A link stays one.
+    const target = await realpath(path).catch(() => path);
+    const before = await stat(target).catch(() => undefined);
+    if (before === undefined || before.isFile()) await replace(target, bytes);
+    else await writeFile(target, bytes);
   } catch (cause) {
     throw new CompConvError('io', `${path}: cannot be written: ${failureReason(cause)}`, { cause });
   }
+}
+
+async function replace(path: string, bytes: Uint8Array): Promise<void> {
+  const temporary = `${path}.${process.pid}.tmp`;
+  try {
+    await writeFile(temporary, bytes);
+    await rename(temporary, path);
+  } catch (cause) {
+    await rm(temporary, { force: true }).catch(() => {});
+    // In a folder where nothing new may be made, what is there may still be written to.
+    if (!['EACCES', 'EPERM'].includes((cause as NodeJS.ErrnoException).code ?? '')) throw cause;
+    await writeFile(path, bytes);
+  }
+}
+
+/** For files that are written after minutes of work: fails now if they cannot be. What is there stays as it is. @throws io */
+export async function requireWritable(path: string): Promise<void> {
+  try {
+    const isNew = (await stat(path).catch(() => undefined)) === undefined;
+    await (await open(path, 'a')).close();
+    if (isNew) await rm(path);
+  } catch (cause) {
+    throw new CompConvError('io', `${path}: cannot be written: ${failureReason(cause)}`, { cause });
+  }
+}
+
+/** Refuses to write over the file that the result is made of. @throws invalid-argument */
+export async function requireOther(output: string, input: string | undefined): Promise<void> {
+  if (input === undefined) return;
+  const [from, to] = await Promise.all([input, output].map((path) => realpath(path).catch(() => undefined)));
+  if (from !== undefined && from === to) throw new CompConvError('invalid-argument', `${output}: is read from, and would be overwritten; name another file`);
 }
 
 /** The tensor `input`, `[N, C, H, W]`, of a file that holds nothing else. @throws io, invalid-file, invalid-weights */

@@ -152,6 +152,7 @@ export const TUNING_PATH = 'compconv-webgpu/tuning.json in the cache folder of t
 
 /** The session's options; what is wrong with the file is told on standard error. */
 export function tuningOptions({ tuned, cache }: TunedFlags): { tuning?: TuningCache } {
+  if (cache !== undefined && !tuned) throw new CompConvError('invalid-argument', '--cache names a file for --tuned, which is missing');
   return tuned ? { tuning: tuningFile(cache) } : {};
 }
 

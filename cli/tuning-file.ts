@@ -1,12 +1,13 @@
 /** Tuning records in a JSON file of the user's cache folder. */
 
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { CompConvError } from '../src/errors.ts';
 import type { Session } from '../src/runtime/session.ts';
 import { parseTuningRecord, type TuningCache, type TuningRecord } from '../src/runtime/tuning-cache.ts';
 import { failureReason } from '../src/node/files.ts';
+import { writeText } from './files.ts';
 
 const VERSION = 1;
 /** Each new driver or version of the kernels begins another record; the oldest go. */
@@ -25,12 +26,13 @@ export function defaultTuningPath(
 }
 
 /**
- * A cache in a file. One that is no such file counts as empty and is written anew.
+ * A cache in a file. One that is no such file counts as empty; it is moved aside before another one is written.
  * @param onWarning told once of a file that is not what it should be
  */
 export function fileTuningCache(path: string, onWarning: (message: string) => void): TuningCache {
   let warned = false;
-  const read = async (): Promise<Map<string, TuningRecord>> => {
+  /** Undefined of what is no such file. */
+  const read = async (): Promise<Map<string, TuningRecord> | undefined> => {
     let text: string;
     try {
       text = await readFile(path, 'utf8');
@@ -41,19 +43,27 @@ export function fileTuningCache(path: string, onWarning: (message: string) => vo
     const records = parse(text);
     if (!records && !warned) {
       warned = true;
-      onWarning(`${path}: is no file of tuning results; it is ignored, and written anew when something is tuned`);
+      onWarning(`${path}: is no file of tuning results; it is ignored, and becomes ${path}.bak when something is tuned`);
     }
-    return records ?? new Map();
+    return records;
   };
   return {
-    get: async (key) => (await read()).get(key),
+    get: async (key) => (await read())?.get(key),
     async set(key, record) {
-      const records = await read();
+      const before = await read();
+      const records = before ?? new Map<string, TuningRecord>();
       // Put at the end: the newest.
       records.delete(key);
       records.set(key, record);
       const newest = [...records].slice(-MAX_RECORDS);
-      await replaceFile(path, `${JSON.stringify({ version: VERSION, records: Object.fromEntries(newest) }, null, 1)}\n`);
+      const text = `${JSON.stringify({ version: VERSION, records: Object.fromEntries(newest) }, null, 1)}\n`;
+      try {
+        await mkdir(dirname(path), { recursive: true });
+        if (!before) await rename(path, `${path}.bak`);
+      } catch (cause) {
+        throw new CompConvError('io', `${path}: cannot be written: ${failureReason(cause)}`, { cause });
+      }
+      await writeText(path, text);
     },
   };
 }
@@ -66,19 +76,6 @@ function parse(text: string): Map<string, TuningRecord> | undefined {
     return entries.every((entry): entry is [string, TuningRecord] => entry[1] !== undefined) ? new Map(entries) : undefined;
   } catch {
     return undefined;
-  }
-}
-
-/** Whoever reads meanwhile sees the old content or the new one. @throws io */
-async function replaceFile(path: string, text: string): Promise<void> {
-  const temporary = `${path}.${process.pid}.tmp`;
-  try {
-    await mkdir(dirname(path), { recursive: true });
-    await writeFile(temporary, text);
-    await rename(temporary, path);
-  } catch (cause) {
-    await rm(temporary, { force: true }).catch(() => {});
-    throw new CompConvError('io', `${path}: cannot be written: ${failureReason(cause)}`, { cause });
   }
 }
 

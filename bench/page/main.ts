@@ -25,7 +25,7 @@ import { allowF16, buildForm, readForm, takeDepthFile, writeForm } from './form.
 import { showMachine, showNoMachine, showVersions } from './machine-view.ts';
 import { allowOnnx, showOnnxList } from './onnx-view.ts';
 import { ProgressView } from './progress-view.ts';
-import { isReportShown, openReports, showMeasured } from './reports.ts';
+import { isReportShown, openReports, redrawReport, showMeasured } from './reports.ts';
 import { explainRun, explainWorker } from './run-problems.ts';
 
 declare global {
@@ -52,7 +52,7 @@ byId('form').addEventListener('submit', (event) => {
 byId('cancel').addEventListener('click', () => worker.terminate());
 const depthFile = byId<HTMLInputElement>('depth-file');
 depthFile.addEventListener('change', () => void takeDepths());
-listenForFiles((files) => void openReports(files));
+listenForFiles((files) => void openReports(files, (file) => takeDepthFile(file, followForm)));
 void start();
 
 async function start(): Promise<void> {
@@ -113,14 +113,22 @@ function followForm(): BenchRequest | undefined {
     showOnnxList(request, worker);
     describeRequest(request);
     problem.hidden = true;
-    const params = toSearchParams(request).toString();
-    history.replaceState(null, '', params ? `?${params}` : location.pathname);
+    showAddress(toSearchParams(request).toString());
     return request;
   } catch (error) {
     problem.textContent = messageOf(error);
     problem.hidden = false;
     byId('networks-text').textContent = '';
+    byId('onnx-list').replaceChildren();
     return undefined;
+  }
+}
+
+function showAddress(params: string): void {
+  try {
+    history.replaceState(null, '', params ? `?${params}` : location.pathname);
+  } catch {
+    // Some browsers refuse the hundredth change in a short time; the next one makes up for it.
   }
 }
 
@@ -135,6 +143,7 @@ async function takeDepths(): Promise<void> {
   if (!file) return;
   try {
     await takeDepthFile(file, followForm);
+    redrawReport();
   } catch (error) {
     addMessage(`${file.name} holds no depths by layer`, messageOf(error));
   }

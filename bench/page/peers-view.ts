@@ -81,9 +81,9 @@ const LOAD_COLUMNS: readonly Column<PeerResult>[] = [
   { key: 'engine', title: 'Engine', value: ({ title }) => title },
   { key: 'setting', title: 'Setting', value: ({ setting }) => setting },
   { key: 'network', title: 'Network', value: ({ label }) => label },
-  { key: 'download', title: 'Download', hint: 'Of the library, once', value: ({ load }) => load!.downloadMs, show: shown.ms },
+  { key: 'download', title: 'Download and start', hint: 'Of the library, once', value: ({ load }) => load!.downloadMs, show: shown.ms },
   { key: 'bytes', title: 'Size', value: ({ load }) => load!.downloadBytes, show: shown.bytes },
-  { key: 'export', title: 'ONNX made', value: ({ load }) => load!.exportMs, show: shown.ms },
+  { key: 'export', title: 'Weights made', hint: 'And the ONNX file, where it loads one', value: ({ load }) => load!.exportMs, show: shown.ms },
   {
     key: 'create',
     title: 'Create',

@@ -4,10 +4,12 @@ import { addMessage, clearMessages } from '../../src/page/messages.ts';
 import { messageOf } from '../../src/page/problems.ts';
 import type { BenchReport } from '../report.ts';
 import { parseReport } from '../report/file.ts';
+import { isSearch } from '../search/report.ts';
 import { showComparison, type NamedReport } from './comparison-view.ts';
 import { searchOfDepths } from './form.ts';
 import { showReport } from './report-view.ts';
 
+const THIS_RUN = 'this run';
 let shown: NamedReport | undefined;
 
 export function isReportShown(): boolean {
@@ -16,17 +18,29 @@ export function isReportShown(): boolean {
 
 /** Shows the report of a run that has just ended. */
 export function showMeasured(report: BenchReport): void {
-  shown = { name: 'this run', report };
-  showReport(report, undefined, searchOfDepths());
+  shown = { name: THIS_RUN, report };
+  redrawReport();
 }
 
-/** One is shown, two are compared. */
-export async function openReports(files: readonly File[]): Promise<void> {
+/** Shows it again, with what is known meanwhile of why its layers have their depths. */
+export function redrawReport(): void {
+  if (shown) showReport(shown.report, shown.name === THIS_RUN ? undefined : shown.name, searchOfDepths());
+}
+
+/** One is shown, two are compared. @param takeSearch what to do with a search for depths */
+export async function openReports(files: readonly File[], takeSearch: (file: File) => Promise<void>): Promise<void> {
   clearMessages();
   const opened: NamedReport[] = [];
   for (const file of files) {
     try {
-      opened.push({ name: file.name, report: parseReport(await file.text()) });
+      const text = await file.text();
+      if (isSearch(text)) {
+        await takeSearch(file);
+        redrawReport();
+        addMessage(`${file.name} is a search for depths`, 'The form has taken them; layers that have them say why.', 'info');
+      } else {
+        opened.push({ name: file.name, report: parseReport(text) });
+      }
     } catch (error) {
       addMessage(`${file.name} cannot be shown`, messageOf(error));
     }
@@ -41,7 +55,7 @@ export async function openReports(files: readonly File[]): Promise<void> {
 function openReport(opened: NamedReport): void {
   const before = shown;
   shown = opened;
-  showReport(opened.report, opened.name, searchOfDepths());
+  redrawReport();
   if (!before) return;
   const compare = element('button', { type: 'button', class: 'quiet' }, `Compare it with ${before.name}`);
   compare.addEventListener('click', () => showComparison(before, opened));

@@ -6,6 +6,8 @@
  * with kernels in JavaScript (JSEP), is on its way out and not measured.
  */
 import type * as ort from 'onnxruntime-web';
+import { GraphBuilder } from '../../src/graph/builder.ts';
+import { exportOnnx } from '../../src/onnx/export.ts';
 import asyncifyMjsUrl from 'onnxruntime-web/ort-wasm-simd-threaded.asyncify.mjs?url';
 import asyncifyWasmUrl from 'onnxruntime-web/ort-wasm-simd-threaded.asyncify.wasm?url';
 import jspiMjsUrl from 'onnxruntime-web/ort-wasm-simd-threaded.jspi.mjs?url';
@@ -14,6 +16,7 @@ import mjsUrl from 'onnxruntime-web/ort-wasm-simd-threaded.mjs?url';
 import wasmUrl from 'onnxruntime-web/ort-wasm-simd-threaded.wasm?url';
 
 export type Ort = typeof ort;
+export type ExecutionProvider = ort.InferenceSession.ExecutionProviderConfig;
 
 export interface OrtBuild {
   /** For people. */
@@ -38,13 +41,18 @@ export function webGpuBuild(): OrtBuild {
   return 'Suspending' in WebAssembly ? jspi : asyncify;
 }
 
-/** Loads a build and sets it up; it starts with its first session. */
-export async function loadOrt({ library, mjsUrl, wasmUrl }: OrtBuild, threads: number): Promise<Ort> {
+/** Loads a build and starts it. */
+export async function startOrt({ library, mjsUrl, wasmUrl }: OrtBuild, threads: number, executionProvider: ExecutionProvider): Promise<Ort> {
   const [ort, wasmBinary] = await Promise.all([library(), fetchBytes(wasmUrl)]);
   // Of WebAssembly only the bytes matter here; they are fetched above, so that it is known how long that takes.
   Object.assign(ort.env.wasm, { numThreads: threads, wasmBinary, wasmPaths: { mjs: new URL(mjsUrl, self.location.href).href } });
   ort.env.webgpu.powerPreference = 'high-performance';
   ort.env.logLevel = 'error';
+  // It starts, and takes its device, with its first session: one of no network, so that none pays for that. It stays, as the device does.
+  const g = new GraphBuilder();
+  g.relu('relu', g.input({ n: 1, h: 1, w: 1, c: 1 }));
+  const nothing = { shapes: new Map(), get: () => ({ shape: [], data: new Float32Array() }) };
+  await ort.InferenceSession.create(exportOnnx(g.build('start'), nothing), { executionProviders: [executionProvider] });
   return ort;
 }
 

@@ -9,7 +9,7 @@ import type { Ort } from './ort-library.ts';
 import type { PeerLoad } from './peer.ts';
 
 export interface OrtSession {
-  readonly load: PeerLoad;
+  readonly load: Omit<PeerLoad, 'exportMs'>;
   run(input: Tensor): Promise<Tensor>;
   /** Frees the session. */
   release(): Promise<void>;

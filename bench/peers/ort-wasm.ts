@@ -1,7 +1,7 @@
 /** onnxruntime-web on the processor: WebAssembly with SIMD, on as many threads as the machine has where threads are allowed. */
 import { exportOnnx } from '../../src/onnx/export.ts';
 import { download } from './download.ts';
-import { loadOrt, wasmBuild } from './ort-library.ts';
+import { startOrt, wasmBuild } from './ort-library.ts';
 import { createHostSession } from './ort-session.ts';
 import { definePeer, type Peer } from './peer.ts';
 
@@ -9,7 +9,7 @@ import { definePeer, type Peer } from './peer.ts';
 export async function openOrtWasm(): Promise<Peer> {
   // Threads share memory, which a page may do only where it is isolated from other origins.
   const threads = self.crossOriginIsolated ? navigator.hardwareConcurrency : 1;
-  const { value: ort, ...times } = await download('onnxruntime-web, WASM', () => loadOrt(wasmBuild, threads));
+  const { value: ort, ...times } = await download('onnxruntime-web, WASM', () => startOrt(wasmBuild, threads, 'wasm'));
   const version = ort.env.versions.web!;
   return definePeer({
     name: 'ort-wasm',

@@ -4,10 +4,12 @@
  */
 import { exportOnnx } from '../../src/onnx/export.ts';
 import { download } from './download.ts';
-import { loadOrt, webGpuBuild, type Ort } from './ort-library.ts';
+import { startOrt, webGpuBuild, type Ort } from './ort-library.ts';
 import { createGpuSession, createHostSession } from './ort-session.ts';
 import { definePeer, reasonOf, requireAdapter, type Peer, type PeerNetwork, type PeerRunner } from './peer.ts';
 
+/** The browser validates all the same. */
+const WEBGPU = { name: 'webgpu', validationMode: 'disabled' } as const;
 const LAYOUTS = ['NHWC', 'NCHW'] as const;
 
 /** @throws webgpu-unavailable, io */
@@ -16,7 +18,7 @@ export async function openOrtWeb(): Promise<Peer> {
   const library = `onnxruntime-web, ${build.name}`;
   await requireAdapter(library);
   // Threads would only help what the GPU does not compute, which is nothing.
-  const { value: ort, ...times } = await download(library, () => loadOrt(build, 1));
+  const { value: ort, ...times } = await download(library, () => startOrt(build, 1, WEBGPU));
   const version = ort.env.versions.web!;
   return definePeer({
     name: 'ort-web',
@@ -34,8 +36,7 @@ export async function createRunner(ort: Ort, preferredLayout: (typeof LAYOUTS)[n
   const start = performance.now();
   const onnx = exportOnnx(network.graph, network.weights);
   const exportMs = performance.now() - start;
-  // The browser validates all the same.
-  const options = { executionProviders: [{ name: 'webgpu', preferredLayout, validationMode: 'disabled' }] } as const;
+  const options = { executionProviders: [{ ...WEBGPU, preferredLayout }] } as const;
   const ways = [
     { what: 'graph capture, input and output on the GPU', create: () => createGpuSession(ort, onnx, options, input, true) },
     { what: 'input and output on the GPU', create: () => createGpuSession(ort, onnx, options, input, false) },

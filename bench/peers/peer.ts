@@ -23,8 +23,8 @@ export interface PeerNetwork {
 
 /** How long a network took to get ready. */
 export interface PeerLoad {
-  /** To write the file that the library loads, if it loads one. */
-  readonly exportMs?: number;
+  /** To make the weights, and the file that the library loads, if it loads one. */
+  readonly exportMs: number;
   /** From the weights, or that file, to a network that can run. */
   readonly createMs: number;
   /** What the library puts off until it runs for the first time is in here. */

@@ -20,6 +20,7 @@ export function describeCaveats(report: BenchReport): string[] {
     ...spreadCaveats(timed),
     ...clockCaveats(report, timed),
     ...verificationCaveats(report),
+    ...precisionCaveats(report),
   ];
 }
 
@@ -92,6 +93,11 @@ function isMultiple(value: number, step: number): boolean {
   return Math.abs(value / step - Math.round(value / step)) < 1e-4;
 }
 
+function precisionCaveats({ networks, peers = [] }: BenchReport): string[] {
+  const isMixed = networks.some(({ dtype }) => dtype === 'f16') && peers.some(({ times }) => times);
+  return isMixed ? ['Other engines store float32 here, and ours float16: that part of the difference is not the engines’.'] : [];
+}
+
 function verificationCaveats({ networks }: BenchReport): string[] {
   const smaller = networks.filter(({ verified, verifySize, inputShape }) => verified && verifySize !== inputShape[2]);
   const size = smaller[0]?.verifySize;
@@ -100,9 +106,10 @@ function verificationCaveats({ networks }: BenchReport): string[] {
     ...(smaller.length > 0
       ? [
           `${smaller.map(({ label }) => label).join(', ')}: compared with the CPU reference on an image of ${size}×${size}, ` +
-            'with the same weights and kernels; at full size that would take minutes.',
+            'with the same weights, since at full size that would take minutes; there, each of its kernels was compared by itself.',
         ]
       : []),
+    ...networks.flatMap(({ label, layersProblem }) => (layersProblem === undefined ? [] : [`${label}: its layers were not measured: ${layersProblem}`])),
     ...fallbacks,
   ];
 }

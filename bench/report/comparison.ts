@@ -1,4 +1,6 @@
 /** Two reports against each other: medians side by side, and what differs in how they were made. Pure. */
+import { formatLarge } from '../../src/page/format.ts';
+import type { NetworkOptions } from '../../src/models/network.ts';
 import type { BenchReport } from '../report.ts';
 import { reportRows, type ReportRow } from './rows.ts';
 
@@ -47,17 +49,19 @@ function differencesBetween(a: BenchReport, b: BenchReport): Difference[] {
   const names = new Set([...factsA.keys(), ...factsB.keys()]);
   return [...names].flatMap((what) => {
     const [ofA, ofB] = [factsA.get(what) ?? '', factsB.get(what) ?? ''];
-    // An input that only one has is that of a network that only one has, which its row tells.
-    const isLone = what.startsWith(INPUT_OF) && (ofA === '' || ofB === '');
+    // What only one says of a network is of one that only it has, which its row tells.
+    const isLone = [INPUT_OF, LAYERS_OF].some((prefix) => what.startsWith(prefix)) && (ofA === '' || ofB === '');
     return ofA === ofB || isLone ? [] : [{ what, a: ofA, b: ofB }];
   });
 }
 
 const INPUT_OF = 'input of ';
+const LAYERS_OF = 'layers of ';
 
 /** What decides on times besides the networks. */
 function factsOf({ adapter, versions, options, networks, peers = [] }: BenchReport): Map<string, string> {
   const shapes = networks.map(({ label, inputShape }): [string, string] => [INPUT_OF + label, inputShape.join('×')]);
+  const layers = networks.map(({ label, options, macs, params }): [string, string] => [LAYERS_OF + label, describeLayers(options, macs, params)]);
   const titles = peers.map(({ peer, title }): [string, string] => [peer, title]);
   return new Map([
     ['adapter', adapter.name],
@@ -75,5 +79,12 @@ function factsOf({ adapter, versions, options, networks, peers = [] }: BenchRepo
     ['seed', String(options.seed)],
     ['networks', networks.map(({ label }) => label).join(', ')],
     ...shapes,
+    ...layers,
   ]);
+}
+
+/** What a network is beyond its label: two of the same name may have other depths. */
+function describeLayers({ arch: _, c0: __, depths = {}, ...others }: NetworkOptions, macs: number, params: number): string {
+  const entries = [...Object.entries(depths), ...Object.entries(others)].sort();
+  return [`${formatLarge(macs)} MACs`, `${formatLarge(params)} parameters`, ...entries.map(([name, value]) => `${name} ${value}`)].join(', ');
 }

@@ -24,7 +24,8 @@ export function networksCsv(report: BenchReport): string {
           network: label,
           baseline: network.baseline,
           inputShape: network.inputShape.join('x'),
-          dtype: isOurs ? (network.dtype ?? '') : '',
+          // Other engines get float32.
+          dtype: isOurs ? (network.dtype ?? '') : 'f32',
           schedule: isOurs ? options.schedule : '',
           macs: network.macs,
           params: network.params,

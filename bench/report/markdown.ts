@@ -10,10 +10,11 @@ export function reportMarkdown(report: BenchReport): string {
   const [first, ...others] = describeFindings(report);
   const caveats = describeCaveats(report);
   const without = options.withoutPasses.length > 0 ? ` without ${options.withoutPasses.join(', ')}` : '';
+  const forced = options.forcedPasses.length > 0 ? ` with ${options.forcedPasses.join(', ')} forced` : '';
   const facts = [
     `Adapter: ${adapter.name}${adapter.driver && `, driver ${adapter.driver}`}`,
     ...Object.entries(versions).map(([name, version]) => `${name}: ${version}`),
-    `${options.runs} runs in turns, batch ${options.batch}, ${options.dtype}, schedule ${options.schedule}${without}, seed ${options.seed}`,
+    `${options.runs} runs in turns, batch ${options.batch}, ${options.dtype}, schedule ${options.schedule}${without}${forced}${options.tuned ? ', tuned' : ''}, seed ${options.seed}`,
     `Measured ${date}`,
   ];
   const parts = [

@@ -4,8 +4,9 @@ import { passNames } from '../../src/scheduler/schedule.ts';
 import type { ReportOptions } from '../report.ts';
 import { requestedNetworks, type BenchRequest } from '../request.ts';
 
-/** Undefined where no request makes these networks: those of a program of one's own. */
+/** Undefined where no request makes these networks, those of a program of one's own, or measures them so: tuned ones. */
 export function requestOfReport(options: ReportOptions): BenchRequest | undefined {
+  if (options.tuned) return undefined;
   const { networks, size, batch, runs, dtype, schedule, sections, peers, seed } = options;
   const made = networks.map(({ options }) => options);
   const twin = made.find(isCompressed);

@@ -4,7 +4,7 @@ import { networkCost } from '../../src/graph/cost.ts';
 import { shapeOf } from '../../src/graph/graph.ts';
 import type { Depth } from '../../src/ops/comp-conv-channels.ts';
 import { choose } from './choose.ts';
-import { measureLayers, measureNetworks, withDepths, type DepthCost, type MeasuredLayers, type SearchHooks, type SearchSubject } from './measure.ts';
+import { feasibleDepths, measureLayers, measureNetworks, withDepths, type DepthCost, type MeasuredLayers, type SearchHooks, type SearchSubject } from './measure.ts';
 import type { Budget, SearchedNetwork, SearchReport } from './report.ts';
 
 /** What depths cost in quality, by layer: a number for each depth from 0 on, the larger the worse. `train/` makes such a file. */
@@ -20,6 +20,7 @@ export interface SearchOptions extends SearchHooks {
 export async function searchDepths(subject: SearchSubject, { budget, sensitivity, ...hooks }: SearchOptions): Promise<SearchReport> {
   const { engine, graph, moduleOptions } = subject;
   checkBudget(budget);
+  if (sensitivity) checkSensitivity(feasibleDepths(graph, moduleOptions), sensitivity);
   const measured = await measureLayers(subject, hooks);
   const depths = chooseDepths(measured, budget, sensitivity);
   const networks = { plain: graph, searched: withDepths(graph, depths, moduleOptions) };
@@ -46,10 +47,9 @@ export async function searchDepths(subject: SearchSubject, { budget, sensitivity
   };
 }
 
-/** The depth of each layer, chosen from what was measured. @throws invalid-argument */
+/** The depth of each layer, chosen from what was measured. @param sensitivity of every layer at each of its depths. @throws invalid-argument */
 export function chooseDepths(measured: MeasuredLayers, budget: Budget, sensitivity?: Sensitivity): Record<string, Depth> {
   const { layers, restMs } = measured;
-  if (sensitivity) checkSensitivity(measured, sensitivity);
   let chosen: number[];
   if ('latency' in budget) {
     const worth = (layer: string, { depth, params }: DepthCost) => (sensitivity ? -sensitivity[layer][depth] : params);
@@ -74,10 +74,11 @@ function checkBudget(budget: Budget): void {
   if (!(share > 0)) throw new CompConvError('invalid-argument', `a budget is a share of the plain network, above 0, got ${share}`);
 }
 
-function checkSensitivity({ layers }: MeasuredLayers, sensitivity: Sensitivity): void {
-  for (const { layer, options } of layers) {
+/** Before anything is measured, which may take minutes. @param depths of each layer, ascending. @throws invalid-argument */
+export function checkSensitivity(depths: ReadonlyMap<string, readonly Depth[]>, sensitivity: Sensitivity): void {
+  for (const [layer, options] of depths) {
     const values: unknown = Object.hasOwn(sensitivity, layer) ? sensitivity[layer] : undefined;
-    const deepest = options[options.length - 1].depth;
+    const deepest = options[options.length - 1];
     if (!Array.isArray(values) || values.length <= deepest || !values.slice(0, deepest + 1).every(Number.isFinite)) {
       throw new CompConvError('invalid-argument', `sensitivity: ${layer} needs a number for each depth from 0 to ${deepest}, got ${JSON.stringify(values)}`);
     }

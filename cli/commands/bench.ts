@@ -120,6 +120,9 @@ async function runInNode(flags: BenchFlags, options: Parameters<typeof runBenchm
 export async function benchRequest(flags: BenchFlags): Promise<BenchRequest> {
   const { depths: path, inner, shuffleGroups, classes, size, batch, runs } = flags;
   const depths = path === undefined ? undefined : await readDepths(path);
+  if (flags.c0?.c0?.length === 0 && !depths && (inner ?? shuffleGroups) !== undefined) {
+    throw new CompConvError('invalid-argument', "--inner and --shuffle-groups are CompConv's, of which there is none: give --c0 or --depths");
+  }
   return {
     ...DEFAULT_REQUEST,
     ...(depths && { c0: [], depths }),

@@ -8,7 +8,7 @@ import { encodeModel, OPSET } from '../../src/onnx/model.ts';
 import { onnxModel } from '../../src/onnx/nodes.ts';
 import { formatShape } from '../../src/tensor/tensor.ts';
 import { printable } from '../failure.ts';
-import { writeBytes } from '../files.ts';
+import { requireOther, requireWritable, writeBytes } from '../files.ts';
 import {
   addJsonOption,
   addNetworkOptions,
@@ -49,6 +49,8 @@ async function run(file: string | undefined, flags: ExportFlags, signal: AbortSi
   if (path === undefined || (file !== undefined && flags.out !== undefined)) {
     throw new CompConvError('invalid-argument', 'export: give one file to write, e.g. model.onnx');
   }
+  await requireOther(path, flags.weights);
+  await requireWritable(path);
   const network = await modelOf('export', flags, inputSize(flags));
   const model = onnxModel(foldedNetwork(network.graph, network.weights), metadata(network));
   const progress = new ProgressLine();

@@ -11,7 +11,7 @@ import { summarizePlan } from '../../src/scheduler/plan.ts';
 import { formatShape, type Tensor } from '../../src/tensor/tensor.ts';
 import { topK, type Classification } from '../../src/vision/top-k.ts';
 import { printable } from '../failure.ts';
-import { readInput, writeLogits } from '../files.ts';
+import { readInput, requireOther, requireWritable, writeLogits } from '../files.ts';
 import { decodeImage } from '../../src/node/images.ts';
 import {
   addJsonOption,
@@ -39,13 +39,14 @@ interface RunFlags extends NetworkFlags, WeightsFlags, ScheduleFlags, TunedFlags
 }
 
 /** What was said of one image. */
-interface ImageResult {
+interface ImageResult extends Partial<RunTimes> {
   /** The image's path, or the tensor's path and index. */
   readonly image: string;
-  readonly latencyMs: number;
-  readonly gpuTimeMs?: number;
   readonly top: readonly Classification[];
 }
+
+/** Absent of an image that ran in a batch with others. */
+type RunTimes = Pick<RunResult, 'latencyMs' | 'gpuTimeMs'>;
 
 export function addRunCommand(program: Command, signal: AbortSignal): void {
   const command = program
@@ -77,6 +78,10 @@ async function run(images: readonly string[], flags: RunFlags, signal: AbortSign
   if ((flags.input !== undefined) === images.length > 0) {
     throw new CompConvError('invalid-argument', 'run: give either image files or --input with a file');
   }
+  if (flags.output !== undefined) {
+    for (const source of [flags.input, flags.weights, ...images]) await requireOther(flags.output, source);
+    await requireWritable(flags.output);
+  }
   const network = await modelOf('run', flags);
   const tensor = flags.input === undefined ? undefined : await readInput(flags.input);
   // Before the GPU is opened: what cannot be read is known at once.
@@ -96,26 +101,27 @@ async function run(images: readonly string[], flags: RunFlags, signal: AbortSign
     if (flags.tuned) requireTuned(session);
     const results: ImageResult[] = [];
     const logits: Tensor[] = [];
+    const runs: RunTimes[] = [];
     const keep = ({ output, latencyMs, gpuTimeMs }: RunResult, name: (index: number) => string) => {
+      const times = { latencyMs, ...(gpuTimeMs !== undefined && { gpuTimeMs }) };
       logits.push(output);
+      runs.push(times);
       const [n, classes] = output.shape;
       for (let i = 0; i < n; i++) {
         const top = topK(output.data.subarray(i * classes, (i + 1) * classes), model.labels, flags.top);
-        results.push({ image: name(i), latencyMs, ...(gpuTimeMs !== undefined && { gpuTimeMs }), top });
+        results.push({ image: name(i), ...(n === 1 && times), top });
       }
-      return latencyMs;
     };
-    let latencyMs = 0;
-    if (tensor) latencyMs = keep(await session.runTimed(tensor), (index) => `${flags.input}[${index}]`);
+    if (tensor) keep(await session.runTimed(tensor), (index) => `${flags.input}[${index}]`);
     for (const [index, path] of images.entries()) {
       throwIfAborted(signal);
       progress.update(`image ${index + 1} of ${images.length}`);
-      latencyMs += keep(await session.runTimed(first && index === 0 ? first : await decodeImage(path)), () => path);
+      keep(await session.runTimed(first && index === 0 ? first : await decodeImage(path)), () => path);
     }
     progress.clear();
     if (flags.output !== undefined) await writeLogits(flags.output, stack(logits));
-    if (flags.json) printJson(report(session, results, latencyMs));
-    else printReport(session, results);
+    if (flags.json) printJson(report(session, results, runs));
+    else printReport(session, results, runs);
   } finally {
     progress.clear();
     session.dispose();
@@ -147,7 +153,8 @@ function stack(parts: readonly Tensor[]): Tensor {
   return { shape: [data.length / classes, classes], data };
 }
 
-function report(session: Session, results: readonly ImageResult[], latencyMs: number): object {
+function report(session: Session, results: readonly ImageResult[], runs: readonly RunTimes[]): object {
+  const gpuTimeMs = runs.reduce<number | undefined>((sum, run) => (sum === undefined || run.gpuTimeMs === undefined ? undefined : sum + run.gpuTimeMs), 0);
   const { macs, params } = session.cost.total;
   const { dispatches, pipelines } = summarizePlan(session.plan);
   return {
@@ -159,23 +166,31 @@ function report(session: Session, results: readonly ImageResult[], latencyMs: nu
     params,
     dispatches,
     pipelines,
-    latencyMs,
+    // Of all images.
+    latencyMs: runs.reduce((sum, { latencyMs }) => sum + latencyMs, 0),
+    ...(gpuTimeMs !== undefined && { gpuTimeMs }),
     // For one image the answer lies on top.
     ...(results.length === 1 && { top: results[0].top }),
     images: results,
   };
 }
 
-function printReport(session: Session, results: readonly ImageResult[]): void {
+function printReport(session: Session, results: readonly ImageResult[], runs: readonly RunTimes[]): void {
   const { macs, params } = session.cost.total;
   const { dispatches } = summarizePlan(session.plan);
+  const { n } = shapeOf(session.graph, session.graph.input);
+  const isBatch = n > 1;
   print(
-    `${session.graph.name}: ${count(macs)} MACs, ${count(params)} parameters, ${dispatches} dispatches`,
+    `${session.graph.name}: ${count(macs)} MACs${isBatch ? ` for a batch of ${n}` : ''}, ${count(params)} parameters, ${dispatches} dispatches`,
     `on ${session.adapter.name}, ${storage(session).text}`,
+    ...(isBatch ? [`the batch took ${timesText(runs[0])}`] : []),
   );
   for (const { image, latencyMs, gpuTimeMs, top } of results) {
-    const onGpu = gpuTimeMs === undefined ? '' : `, ${milliseconds(gpuTimeMs)} on the GPU`;
-    print('', `${printable(image)}  ${milliseconds(latencyMs)}${onGpu}`);
+    print('', `${printable(image)}${latencyMs === undefined ? '' : `  ${timesText({ latencyMs, gpuTimeMs })}`}`);
     print(...top.map(({ label, score }) => `  ${percent(score).padStart(8)}  ${printable(label)}`));
   }
+}
+
+function timesText({ latencyMs, gpuTimeMs }: RunTimes): string {
+  return `${milliseconds(latencyMs)}${gpuTimeMs === undefined ? '' : `, ${milliseconds(gpuTimeMs)} on the GPU`}`;
 }

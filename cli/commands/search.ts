@@ -21,7 +21,8 @@ import {
   type SizeFlags,
   type TunedFlags,
 } from '../options.ts';
-import { readJson, writeText } from '../files.ts';
+import { CompConvError } from '../../src/errors.ts';
+import { readJson, requireWritable, writeText } from '../files.ts';
 import { count, milliseconds, percent, print, printJson, ProgressLine, table } from '../report.ts';
 
 interface SearchFlags extends SizeFlags, ScheduleFlags, TunedFlags {
@@ -80,12 +81,14 @@ async function runSearch(flags: SearchFlags, signal: AbortSignal): Promise<void>
   const { inner, shuffleGroups, budget = DEFAULT_BUDGET, paramsBudget, out, report: reportPath } = flags;
   const { graph } = await loadGraph({ ...pick(flags, 'weights', 'arch', 'classes', 'inChannels', 'size', 'batch'), plain: true });
   const sensitivity = flags.sensitivity === undefined ? undefined : ((await readJson(flags.sensitivity, 'object, layer name to a list of numbers')) as Sensitivity);
+  for (const path of [out, reportPath]) if (path !== undefined) await requireWritable(path);
   const progress = new ProgressLine();
   const { adapter } = await openNodeGpu();
   const engine = await openDevice({ adapter });
   try {
     const { tuning } = tuningOptions(flags);
     const tuned = tuning && (await lookUp(tuning, tuningKey(engine.adapter)));
+    if (tuning && !tuned) throw new CompConvError('invalid-argument', `--tuned: nothing is tuned on ${engine.adapter.name}; run "compconv tune" first`);
     const choices = choicesOf(new Map(Object.entries(tuned?.signatures ?? {})));
     const wanted: Budget = paramsBudget === undefined ? { latency: budget } : { params: paramsBudget };
     const report = await searchDepths(
@@ -98,10 +101,11 @@ async function runSearch(flags: SearchFlags, signal: AbortSignal): Promise<void>
       { budget: wanted, ...(sensitivity && { sensitivity }), signal, onProgress: (step) => progress.update(progressText(step)) },
     );
     progress.clear();
-    if (out !== undefined) await writeText(out, `${JSON.stringify(report.depths, null, 2)}\n`);
-    if (reportPath !== undefined) await writeText(reportPath, `${JSON.stringify(report)}\n`);
+    // Printed first: should a file fail after all, that is not lost.
     if (flags.json) printJson(report);
     else print(...text(report));
+    if (out !== undefined) await writeText(out, `${JSON.stringify(report.depths, null, 2)}\n`);
+    if (reportPath !== undefined) await writeText(reportPath, `${JSON.stringify(report)}\n`);
   } finally {
     progress.clear();
     engine.release();

@@ -40,7 +40,9 @@ listenForFiles((files) => {
 });
 for (const button of document.querySelectorAll<HTMLButtonElement>('#trained button')) {
   button.addEventListener('click', () => {
-    work = work.then(() => takeAll([button.value]));
+    // Once is enough, and that it waits is to be seen.
+    button.disabled = true;
+    work = work.then(() => takeAll([button.value])).finally(() => (button.disabled = false));
   });
 }
 

@@ -94,12 +94,21 @@ export interface RunReferenceOptions {
  * @param input `[N, C, H, W]` of the graph's input shape
  * @throws invalid-argument if `input` or `until` does not fit; invalid-weights if a parameter is missing or misshapen.
  */
-export function runReference(
+export function runReference(graph: Graph, weights: Weights, input: Tensor, options?: RunReferenceOptions): Map<string, Activation> {
+  const steps = referenceSteps(graph, weights, input, options);
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
+}
+
+/** `runReference` in steps, one for each node: whoever takes them can stop in between, and let others have their turn. */
+export function* referenceSteps(
   graph: Graph,
   weights: Weights,
   input: Tensor,
   { until = graph.output, onValue }: RunReferenceOptions = {},
-): Map<string, Activation> {
+): Generator<void, Map<string, Activation>> {
   const image = fromTensor(input);
   const expected = shapeOf(graph, graph.input);
   if (!sameImageShape(image.shape, expected)) {
@@ -124,6 +133,7 @@ export function runReference(
     values.set(node.name, value);
     onValue?.(node.name, value);
     if (node.name === until) break;
+    yield;
   }
   return values;
 }

@@ -51,4 +51,8 @@ test('a path that cannot be written is told beforehand', async () => {
   await expect(prepareOut(join(folder, 'none/report.json'))).rejects.toMatchObject({ code: 'io' });
   await writeFile(join(folder, 'file'), '');
   await expect(prepareOut(join(folder, 'file/reports/'))).rejects.toMatchObject({ code: 'io' });
+  await expect(prepareOut('/proc/report.json')).rejects.toMatchObject({ code: 'io' });
+  await prepareOut(join(folder, 'file'));
+  await prepareOut(folder);
+  expect(await readdir(folder)).toEqual(['file']);
 });

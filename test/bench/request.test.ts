@@ -112,6 +112,7 @@ describe('networks', () => {
       ['CompConv-ResNet50', 'ResNet50'],
     ]);
     expect(labels({ c0: [] })).toEqual([['ResNet50', 'ResNet50']]);
+    expect(labels({ depths: { conv1: 1 } })[1]).toEqual(['CompConv128-ResNet50 with depths', 'ResNet50']);
   });
 
   test('more than anybody waits for are refused at once', () => {
@@ -120,5 +121,6 @@ describe('networks', () => {
 
   test('a layer that a network does not have is named', () => {
     expect(() => labels({ depths: { nothing: 1 } })).toThrow('has no plain convolution "nothing"');
+    expect(() => labels({ networks: ['vgg11'], size: 16 })).toThrow(expect.objectContaining({ code: 'invalid-graph' }));
   });
 });

@@ -1,12 +1,13 @@
 /** Turns, warm-up and what a wrong run costs, with contestants whose clock is made up. */
 import { expect, test } from 'vitest';
-import type { Contestant } from '../../bench/contestant.ts';
+import { problemOf, type Contestant } from '../../bench/contestant.ts';
 import { measureTimes } from '../../bench/times.ts';
+import { CompConvError } from '../../src/errors.ts';
 
 const LOGITS = { shape: [1, 2], data: Float32Array.of(1, 2) };
 const OFF = { shape: [1, 2], data: Float32Array.of(1, 2.001) };
 
-/** Takes the given milliseconds in turn, then the last again; `order` gets its name at each run. */
+/** Takes the given milliseconds in turn, then the last again, or fails at 0; `order` gets its name at each run. */
 function contestant(label: string, latencies: readonly number[], order: string[] = [], wrongRun = Infinity): Contestant {
   let runs = 0;
   return {
@@ -14,9 +15,11 @@ function contestant(label: string, latencies: readonly number[], order: string[]
     firstOutput: LOGITS,
     tolerance: 1e-5,
     problem: undefined,
+    problemOf,
     async run() {
       order.push(label);
       const latencyMs = latencies[Math.min(runs, latencies.length - 1)];
+      if (latencyMs === 0) throw new CompConvError(runs === 0 ? 'gpu-validation' : 'device-lost', `${label} ended`);
       return { output: runs++ === wrongRun ? OFF : LOGITS, latencyMs };
     },
   };
@@ -26,7 +29,7 @@ test('warmed up one after the other until two runs are alike, then in turns', as
   const order: string[] = [];
   const [a, b] = [contestant('a', [50, 20, 19, 7, 5, 6], order), contestant('b', [10], order)];
   const times = await measureTimes([a, b], 3, {} as never);
-  expect(order.join('')).toBe('aaa' + 'bb' + 'ababab');
+  expect(order.join('')).toBe('aaa' + 'bb' + 'ab' + 'ba' + 'ab');
   expect(times.get(a)).toEqual({ warmUpRuns: 3, latencyMs: { median: 6, p90: 7, min: 5, n: 3 }, latencySamplesMs: [7, 5, 6] });
   expect(times.get(b)).toMatchObject({ warmUpRuns: 2, latencyMs: { median: 10 } });
 });
@@ -43,7 +46,15 @@ test('a run that gives something else ends it without times; the others go on', 
   expect(times.has(wrong)).toBe(false);
   expect(wrong.problem).toBe('a measured run gave another output than the first one');
   expect(times.get(right)!.latencyMs.n).toBe(4);
-  expect(order.join('')).toBe('ww' + 'rr' + 'wrwrrr');
+  expect(order.join('')).toBe('ww' + 'rr' + 'wr' + 'rw' + 'rr');
+});
+
+test('one that fails has no times, and the others theirs, unless it concerns them all', async () => {
+  const [failing, other] = [contestant('f', [0]), contestant('o', [10])];
+  const times = await measureTimes([failing, other], 2, {} as never);
+  expect(failing.problem).toBe('f ended');
+  expect([...times.keys()]).toEqual([other]);
+  await expect(measureTimes([contestant('a', [10, 10, 0]), other], 2, {} as never)).rejects.toMatchObject({ code: 'device-lost' });
 });
 
 test('three runs are enough of what takes long, and one or two to warm up', async () => {

@@ -232,6 +232,9 @@ describe('export', () => {
     await expectFailure(2, 'export: give --weights with a file, or --seed', ...flags, at('a.onnx'));
     await expectFailure(2, /none\/a\.onnx: cannot be written: there is no such file or folder/, ...flags, '--seed', '1', at('none/a.onnx'));
     await expectFailure(2, 'use a larger input', 'export', '--arch', 'vgg11', '--seed', '1', '--size', '16', at('a.onnx'));
+    const weights = await readFile(at('small.safetensors'));
+    await expectFailure(2, /small\.safetensors: is read from, and would be overwritten/, 'export', '--weights', at('small.safetensors'), at('./small.safetensors'));
+    expect(await readFile(at('small.safetensors'))).toEqual(weights);
   });
 });
 
@@ -264,6 +267,12 @@ describe('run', () => {
     expect(Object.keys(result)).toEqual(
       expect.arrayContaining(['adapter', 'software', 'macs', 'params', 'dispatches', 'latencyMs']),
     );
+    // The time is the batch's, not each image's.
+    expect(Object.keys(result['images'][0])).toEqual(['image', 'top']);
+    const { stdout } = await compconv('run', ...flags, '--input', at('input.safetensors'));
+    expect(stdout).toMatch(/ MACs for a batch of 2, /);
+    expect(stdout.match(/ ms/g)).toHaveLength(stdout.includes('on the GPU') ? 2 : 1);
+    await expectFailure(2, /input\.safetensors: is read from/, 'run', ...flags, '--input', at('input.safetensors'), '--output', at('input.safetensors'));
   });
 
   test('image files, upright, in any colour format, with labels and preprocessing of the weights file', async () => {
@@ -414,7 +423,7 @@ describe('bench', () => {
   });
 
   test('a place that cannot be written is told before anything is measured', async () => {
-    await expectFailure(2, /none\/x\.json: cannot be written: there is no folder/, ...TINY, '--out', at('none/x.json'));
+    await expectFailure(2, /none\/x\.json: cannot be written: there is no such file or folder/, ...TINY, '--out', at('none/x.json'));
   });
 
   test.each(['--batch=1', '--layers'])('Ctrl-C ends it with 130 and no word, %s', async (flag) => {
@@ -443,6 +452,8 @@ describe('search', () => {
     [['--arch', 'resnet18', '--budget', '1.5'], 2, /at most 1/],
     [['--arch', 'resnet18', '--budget', '0.5', '--params-budget', '0.5'], 2, /cannot be used with/],
     [['--arch', 'resnet18', '--sensitivity', 'none.json'], 2, /none\.json/],
+    [['--arch', 'resnet18', '--cache', 'x.json'], 2, /--cache names a file for --tuned/],
+    [['--arch', 'resnet18', '--out', 'nowhere/depths.json'], 2, /nowhere\/depths\.json: cannot be written/],
   ] as const)('%j is refused', (args, status, message) => expectFailure(status, message, 'search', ...args));
 });
 
@@ -453,7 +464,7 @@ describe('tune', () => {
     const first = await compconv('tune', ...flags, '--size', '16', '--json');
     expect(first.status).toBe(0);
     expect(first.stderr).toBe(
-      `compconv: ${path}: is no file of tuning results; it is ignored, and written anew when something is tuned\n`,
+      `compconv: ${path}: is no file of tuning results; it is ignored, and becomes ${path}.bak when something is tuned\n`,
     );
     const report = JSON.parse(first.stdout) as Record<string, any>;
     expect(report).toMatchObject({ network: small.graph.name, inputShape: [1, 1, 16, 16], fromCache: false, problems: [] });

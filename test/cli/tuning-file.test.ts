@@ -52,7 +52,7 @@ test.each([
   ['a time that is none', JSON.stringify({ version: 1, records: { a: { adapter: '', signatures: { s: { chosen: 'x', timesMs: { x: '1' }, excluded: {} } } } } })],
   ['a time without end', '{"version":1,"records":{"a":{"adapter":"","signatures":{"s":{"chosen":"x","timesMs":{"x":1e999},"excluded":{}}}}}}'],
   ['a record that is none', JSON.stringify({ version: 1, records: { a: [] } })],
-])('a file with %s counts as empty, is told once, and is written anew', async (_what, text) => {
+])('a file with %s counts as empty, is told once, and is moved aside', async (_what, text) => {
   await mkdir(join(path, '..'), { recursive: true });
   await writeFile(path, text);
   const cache = open();
@@ -62,6 +62,7 @@ test.each([
   await cache.set('a', record('x'));
   expect(await open().get('a')).toEqual(record('x'));
   expect(JSON.parse(await readFile(path, 'utf8'))).toEqual({ version: 1, records: { a: record('x') } });
+  expect(await readFile(`${path}.bak`, 'utf8')).toBe(text);
 });
 
 test('a file that cannot be read or written is an error that names it', async () => {

@@ -58,6 +58,16 @@ describe('a comparison', () => {
     for (const { a, ratio } of rows) expect(ratio).toBe(a!.times ? 1 : undefined);
   });
 
+  test('points out other layers under the same name', () => {
+    const others = madeReport({ ...small, depths: { 'layer1.0.conv1': 1 } });
+    const more = madeReport({ ...small, depths: { 'layer1.0.conv1': 0 }, inner: 'bn-relu' });
+    const [difference, ...rest] = compareReports(others, more).differences;
+    expect(rest).toEqual([]);
+    expect(difference.what).toBe('layers of CompConv16-ResNetSmall14 with depths');
+    expect(difference.a).toMatch(/MACs, .* parameters, layer1\.0\.conv1 1$/);
+    expect(difference.b).toMatch(/inner bn-relu, layer1\.0\.conv1 0$/);
+  });
+
   test('points out what differs, and pairs what is the same', () => {
     const other = madeReport({ ...small, c0: [16, 64], runs: 3, peers: [] }, true);
     const { rows, differences } = compareReports(report, other);
@@ -93,6 +103,7 @@ describe('the request of a report', () => {
     const [plain, own] = report.options.networks;
     expect(requestOfReport({ ...report.options, networks: [{ ...plain, label: 'mine' }, own] })).toBeUndefined();
     expect(requestOfReport({ ...report.options, networks: [own, plain] })).toBeUndefined();
+    expect(requestOfReport({ ...report.options, tuned: true })).toBeUndefined();
     expect(requestOfReport({ ...report.options, networks: [{ ...plain, options: { arch: 'resnet9' } }] })).toBeUndefined();
   });
 });

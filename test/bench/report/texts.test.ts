@@ -183,6 +183,10 @@ describe('caveats', () => {
       'f32 instead of f16: no shader-f16',
     ]);
   });
+  test('other engines in another precision, and layers that could not be measured', () => {
+    const networks = calm.networks.map((network, i) => ({ ...network, dtype: 'f16' as const, ...(i === 0 && { layersProblem: 'no memory' }) }));
+    expect(describeCaveats({ ...calm, networks })).toEqual([`${networks[0].label}: its layers were not measured: no memory`, expect.stringContaining('float32')]);
+  });
 });
 
 describe('CSV', () => {
@@ -221,4 +225,5 @@ test('Markdown: headline, adapter, a table with as many cells in each line', () 
   expect(lines).toHaveLength(2 + report.networks.length + report.peers!.length);
   expect(new Set(lines.map((line) => line.split(/(?<!\\)\|/).length)).size).toBe(1);
   expect(text).not.toContain('\u00a0');
+  expect(reportMarkdown({ ...report, options: { ...report.options, tuned: true, forcedPasses: ['fuse-tails'] } })).toContain('optimized with fuse-tails forced, tuned, seed');
 });

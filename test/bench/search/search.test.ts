@@ -1,7 +1,7 @@
 /** Depths chosen from times that are made up: what is kept, within which budget, and what is refused. */
 import { describe, expect, test } from 'vitest';
 import { feasibleDepths } from '../../../bench/search/measure.ts';
-import { chooseDepths } from '../../../bench/search/search.ts';
+import { checkSensitivity, chooseDepths } from '../../../bench/search/search.ts';
 import type { DepthCost, MeasuredLayers } from '../../../bench/search/measure.ts';
 import { adaptiveDepth } from '../../../src/ops/comp-conv-channels.ts';
 import { compress } from '../../../src/models/compress.ts';
@@ -19,6 +19,7 @@ const measured: MeasuredLayers = {
   ],
   restMs: 1,
 };
+const DEPTHS = new Map(measured.layers.map(({ layer, options }) => [layer, options.map(({ depth }) => depth)]));
 const chosen = (budget: Parameters<typeof chooseDepths>[1], sensitivity?: Parameters<typeof chooseDepths>[2]) => Object.values(chooseDepths(measured, budget, sensitivity));
 
 describe('depths', () => {
@@ -45,8 +46,8 @@ describe('depths', () => {
   test.each<[string, () => unknown, RegExp]>([
     ['a budget that nothing meets', () => chosen({ latency: 0.4 }), /the budget of 4\.00 ms cannot be met: it takes 4\.50 ms at least/],
     ['less than what is no convolution', () => chosen({ latency: 0.05 }), /cannot be met/],
-    ['a layer without sensitivities', () => chosen({ latency: 1 }, { slow: [0, 1, 2], small: [0, 1] }), /large needs a number for each depth from 0 to 2, got undefined/],
-    ['too few of them', () => chosen({ latency: 1 }, { slow: [0, 1], small: [0, 1], large: [0, 1, 2] }), /slow needs a number for each depth from 0 to 2, got \[0,1\]/],
+    ['a layer without sensitivities', () => checkSensitivity(DEPTHS, { slow: [0, 1, 2], small: [0, 1] }), /large needs a number for each depth from 0 to 2, got undefined/],
+    ['too few of them', () => checkSensitivity(DEPTHS, { slow: [0, 1], small: [0, 1], large: [0, 1, 2] }), /slow needs a number for each depth from 0 to 2, got \[0,1\]/],
   ])('are refused for %s', (_, run, message) => {
     expect(run).toThrow(message);
     expect(run).toThrow(expect.objectContaining({ code: 'invalid-argument' satisfies ErrorCode }));
