@@ -78,7 +78,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     value = value * scale + shift;
     let output = pixel * sizes.outVectors + vector;
     if (RESIDUAL) { value += vec4f(residual[output]); }
-    if (sizes.relu != 0) { value = max(value, vec4f(0)); }
+    value = reluIf(sizes.relu != 0, value);
     y[output] = Stored(value);
   }
 }

@@ -62,7 +62,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     value = select(vec4f(0), value, isChannel) * scale + shift;
     let output = pixel * sizes.vectors + vector;
     if (RESIDUAL) { value += vec4f(residual[output]); }
-    if (sizes.relu != 0) { value = max(value, vec4f(0)); }
+    value = reluIf(sizes.relu != 0, value);
     y[output] = Stored(value);
   }
 }

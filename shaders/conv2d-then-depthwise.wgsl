@@ -148,16 +148,15 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) groups: vec3u
 // Stores one vec4 of a pixel and of its tail; `corner` is where its 3 x 3 window begins in the patch.
 fn finish(pixel: u32, vector: u32, corner: u32) {
   let place = storesOf(vector);
-  let least = vec4f(place.innerFloor);
-  if (pixel < place.part.end) { put(pixel, max(raw[corner + (PATCH + 1) * VECTORS], least), place.part); }
+  if (pixel < place.part.end) { put(pixel, reluIf(place.innerRelu, raw[corner + (PATCH + 1) * VECTORS]), place.part); }
   if (!TAIL || pixel >= place.tail.end) { return; }
   var t = sizes.tailParams + vector;
   var sum = vec4f(0);
   for (var ky = 0u; ky < 3; ky++) {
     for (var kx = 0u; kx < 3; kx++) {
-      sum += max(raw[corner + (ky * PATCH + kx) * VECTORS], least) * params[t];
+      sum += reluIf(place.innerRelu, raw[corner + (ky * PATCH + kx) * VECTORS]) * params[t];
       t += sizes.weightVectors;
     }
   }
-  put(pixel, max(sum + params[t], vec4f(select(-3.4e38, 0, sizes.tailRelu != 0))), place.tail);
+  put(pixel, reluIf(sizes.tailRelu != 0, sum + params[t]), place.tail);
 }

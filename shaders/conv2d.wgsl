@@ -62,7 +62,9 @@ fn window(pixel: u32) -> Window {
   let left = i32((pixel - row * sizes.outWidth) * sizes.stride) - i32(sizes.padding);
   let start = ((i32(image * sizes.inHeight) + top) * i32(sizes.inWidth) + left) * i32(sizes.inVectors);
   let first = u32(max(-left, 0)) * sizes.inVectors;
-  return Window(start, top, first, u32(i32(sizes.inWidth) - left) * sizes.inVectors - first);
+  // Where padding is wider than the window, one may lie beside the image.
+  let inside = u32(max(i32(sizes.inWidth) - left, 0)) * sizes.inVectors;
+  return Window(start, top, first, inside - first);
 }
 
 // How much of a window's row `ky` lies inside the image.

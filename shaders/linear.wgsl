@@ -54,6 +54,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   for (var s = 0u; s < 8; s++) { value += partial[s * 8 + local]; }
   let index = image * sizes.outVectors + sizes.firstVector + vector;
   if (RESIDUAL) { value += vec4f(residual[index]); }
-  if (sizes.relu != 0) { value = max(value, vec4f(0)); }
+  value = reluIf(sizes.relu != 0, value);
   y[index] = Stored(value);
 }

@@ -40,7 +40,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   var value = vec4f(x[((image + yBegin) * sizes.inWidth + xBegin) * sizes.vectors + vector]);
   for (var iy = yBegin; iy < yEnd; iy++) {
     for (var ix = xBegin; ix < xEnd; ix++) {
-      value = max(value, vec4f(x[((image + iy) * sizes.inWidth + ix) * sizes.vectors + vector]));
+      let next = vec4f(x[((image + iy) * sizes.inWidth + ix) * sizes.vectors + vector]);
+      value = select(atLeast(value, next), next, isNan(next));
     }
   }
   y[index] = Stored(value);

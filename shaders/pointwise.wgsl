@@ -31,6 +31,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   var value = vec4f(x[index]);
   if (sizes.affine != 0) { value = value * affine[vector] + affine[sizes.vectors + vector]; }
   if (RESIDUAL) { value += vec4f(residual[index]); }
-  if (sizes.relu != 0) { value = max(value, vec4f(0)); }
+  value = reluIf(sizes.relu != 0, value);
   y[index] = Stored(value);
 }

@@ -64,13 +64,13 @@ struct Finish {
   index: u32,   // in y, of the first pixel
   scale: vec4f,
   shift: vec4f,
-  floor: f32,   // of values: 0, or no bound without ReLU
+  relu: bool,
   lanes: vec4f, // of the residual
 }
 
 struct Place {
   rawIndex: u32,
-  innerFloor: f32,
+  innerRelu: bool,
   part: Finish,
   tail: Finish,
 }
@@ -82,7 +82,7 @@ fn finishOf(isInside: bool, row: u32, vector: u32) -> Finish {
   finish.index = vector;
   finish.scale = params[at];
   finish.shift = params[at + stores.rowCount];
-  finish.floor = select(-3.4e38, 0, stores.relu != 0);
+  finish.relu = stores.relu != 0;
   if (RESIDUAL == 2) { finish.lanes = params[at + 2 * stores.rowCount]; }
   return finish;
 }
@@ -90,7 +90,7 @@ fn finishOf(isInside: bool, row: u32, vector: u32) -> Finish {
 fn storesOf(vector: u32) -> Place {
   var place: Place;
   place.rawIndex = stores.scratchOffset + vector;
-  place.innerFloor = select(-3.4e38, 0, stores.innerRelu != 0);
+  place.innerRelu = stores.innerRelu != 0;
   place.part = finishOf(vector < sizes.outVectors, vector, stores.offset + vector);
   if (TAIL) {
     let i = min(vector - stores.tailFirst, stores.tailVectors);
@@ -112,11 +112,11 @@ fn put(pixel: u32, value: vec4f, finish: Finish) {
     let lanes = finish.lanes;
     result += vec4f(residualLane(pixel, lanes.x), residualLane(pixel, lanes.y), residualLane(pixel, lanes.z), residualLane(pixel, lanes.w));
   }
-  y[index] = Stored(max(result, vec4f(finish.floor)));
+  y[index] = Stored(reluIf(finish.relu, result));
 }
 
 fn store(pixel: u32, sum: vec4f, place: Place) {
-  let value = max(sum, vec4f(place.innerFloor));
+  let value = reluIf(place.innerRelu, sum);
   if (pixel < place.part.end) {
     if (RAW) { scratch0[pixel * stores.scratchVectors + place.rawIndex] = Stored(value); }
     put(pixel, value, place.part);

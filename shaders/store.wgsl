@@ -31,7 +31,7 @@ override RESIDUAL: u32 = 0;
 struct Place {
   end: u32,     // pixels before it are stored: none of a vec4 past the last channel
   index: u32,   // in y, of the first pixel
-  floor: f32,   // of values: 0, or no bound without ReLU
+  relu: bool,
   lanes: vec4f, // of the residual
 }
 
@@ -39,7 +39,7 @@ fn storesOf(vector: u32) -> Place {
   var place: Place;
   place.end = select(0, sizes.pixels, vector < sizes.outVectors);
   place.index = stores.offset + vector;
-  place.floor = select(-3.4e38, 0, stores.relu != 0);
+  place.relu = stores.relu != 0;
   if (RESIDUAL == 2) { place.lanes = params[stores.lanesRow + vector]; }
   return place;
 }
@@ -58,7 +58,7 @@ fn store(pixel: u32, sum: vec4f, place: Place) {
     let lanes = place.lanes;
     value += vec4f(residualLane(pixel, lanes.x), residualLane(pixel, lanes.y), residualLane(pixel, lanes.z), residualLane(pixel, lanes.w));
   }
-  y[index] = Stored(max(value, vec4f(place.floor)));
+  y[index] = Stored(reluIf(place.relu, value));
 }
 
 // Only store-parts.wgsl has something to copy.

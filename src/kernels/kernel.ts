@@ -2,6 +2,7 @@
  * The vocabulary between ops and the GPU: a kernel is a WGSL file and what it binds; a dispatch is one call of it, with
  * values and constants still by name. All plain data: nothing here knows a device.
  */
+import codeAtLeast from '../../shaders/at-least.wgsl?raw';
 import type { ChannelLayout } from '../tensor/channel-layout.ts';
 import type { Dtype } from '../tensor/dtype.ts';
 import type { ImageShape } from '../tensor/image-shape.ts';
@@ -32,11 +33,11 @@ export const FIRST_UNIFORM_BINDING = 8;
 /** Where the sampler is bound, in kernels that have textures. */
 export const SAMPLER_BINDING = 10;
 
-/** WGSL that stores activations and weights as `dtype`: the one place that knows the element type. */
+/** WGSL that stores activations and weights as `dtype`, the one place that knows the element type; with what all kernels have in common. */
 export function moduleCode({ code, directives = [] }: Pick<Kernel, 'code' | 'directives'>, dtype: Dtype): string {
   const lane = dtype === 'f16' ? 'f16' : 'f32';
   const enables = dtype === 'f16' ? ['enable f16;', ...directives] : directives;
-  return [...enables, `alias StoredLane = ${lane};`, `alias Stored = vec4<${lane}>;`, code].join('\n');
+  return [...enables, `alias StoredLane = ${lane};`, `alias Stored = vec4<${lane}>;`, codeAtLeast, code].join('\n');
 }
 
 /** The uniform structs of a kernel, each as its fields. */
@@ -86,7 +87,7 @@ export function valuesOf({ kernel, buffers }: KernelCall): { read: string[]; wri
   return { read: names(buffers.slice(0, firstWritten)), written: names(buffers.slice(firstWritten)) };
 }
 
-/** What lowering an op gives: dispatches in order, the constants they bind, and values of its own in between. */
+/** What lowering an op gives: dispatches in order, the constants they bind, and values of its own in between, in the graph's order. */
 export interface Lowered {
   readonly dispatches: readonly KernelCall[];
   readonly constants: readonly Constant[];

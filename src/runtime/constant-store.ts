@@ -3,11 +3,11 @@
  * the constants made of it are packed, buffers straight into mapped memory, so that the JavaScript side never has all weights; a
  * texture is packed into a copy that goes at once.
  */
-import { throwIfAborted } from '../errors.ts';
+import { CompConvError, throwIfAborted } from '../errors.ts';
 import type { Constant } from '../kernels/constants.ts';
 import { LANES } from '../tensor/channel-layout.ts';
 import { bytesPerElement } from '../tensor/dtype.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import { elementCount, formatShape, sameShape, type Tensor } from '../tensor/tensor.ts';
 import { readTensors, type Weights, type WeightSource } from '../weights/weights.ts';
 import { withErrorScopes } from './device.ts';
 import { toStored } from './layout.ts';
@@ -33,7 +33,7 @@ export class ConstantStore {
 
   /**
    * Uploads what is not there yet, or nothing if it fails. Yields to the event loop in between, so that a page stays responsive.
-   * @throws aborted, gpu-validation, out-of-memory; what reading the weights does
+   * @throws aborted, gpu-validation, out-of-memory, invalid-weights; what reading the weights does
    */
   async upload(constants: Iterable<Constant>, onProgress?: UploadProgress, signal?: AbortSignal): Promise<void> {
     const missing = [...constants].filter(({ key }) => !this.#resources.has(key));
@@ -81,6 +81,7 @@ export class ConstantStore {
     for (const constant of missing) if (constant.params.length === 0) await finish(constant);
     if (users.size > 0) {
       for await (const [name, tensor] of readTensors(this.#weights, new Set(users.keys()), signal)) {
+        checkTensor(name, tensor, this.#weights);
         held.set(name, tensor);
         for (const constant of [...users.get(name)!]) {
           waiting.get(constant)!.delete(name);
@@ -145,6 +146,13 @@ export class ConstantStore {
     this.#resources.delete(key);
     this.#byteLengths.delete(key);
   }
+}
+
+/** What a caller's object gives may be anything. @throws invalid-weights */
+function checkTensor(name: string, { shape, data }: Tensor, { shapes }: Weights | WeightSource): void {
+  const expected = shapes.get(name)!;
+  if (sameShape(shape, expected) && data.length === elementCount(expected)) return;
+  throw new CompConvError('invalid-weights', `${name}: is ${formatShape(expected)} by \`shapes\`, got ${formatShape(shape)} with ${data.length} values`);
 }
 
 function pack({ byteLength, dtype, pack }: Constant, weights: Weights) {

@@ -167,9 +167,11 @@ export class Executor implements Stage {
     const readback = this.#readbacks.get(name)!;
     const { shape, layout } = this.plan.values.get(name)!;
     await readback.mapAsync(GPUMapMode.READ);
-    const packed = fromStored(readback.getMappedRange(), this.plan.dtype);
-    readback.unmap();
-    return unpackActivation(packed, shape, layout);
+    try {
+      return unpackActivation(fromStored(readback.getMappedRange(), this.plan.dtype), shape, layout);
+    } finally {
+      readback.unmap(); // Or no later run could read.
+    }
   }
 
   destroy(): void {

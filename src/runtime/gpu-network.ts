@@ -71,6 +71,8 @@ export interface NetworkRunOptions {
   readonly isTimed: boolean;
   /** Called before each submit; what it throws ends the run there. */
   readonly check: () => void;
+  /** For what has to be read or compiled first. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What brings an input to where the network reads it. */
@@ -97,7 +99,8 @@ export class GpuNetwork {
   readonly #executors = new Map<string, Executor>();
   readonly #timer: PassTimer | undefined;
   #preprocessor: ImagePreprocessor | undefined;
-  #isDestroyed = false;
+  /** What is being prepared ends with it, and frees what it has made. */
+  readonly #end = new AbortController();
 
   /** @param scheduleOptions asked for whenever a plan is made */
   constructor(network: Network, { engine, queue }: OpenDevice, dtype: Dtype, scheduleOptions: () => ScheduleOptions) {
@@ -125,7 +128,7 @@ export class GpuNetwork {
     return schedule(sized, this.engine.limits, { ...this.#scheduleOptions(), dtype: this.dtype, keep });
   }
 
-  /** The executor for an input shape; made if there is none yet. @throws limit-exceeded, gpu-validation, out-of-memory, aborted */
+  /** The executor for an input shape; made if there is none yet. @throws limit-exceeded, gpu-validation, out-of-memory, aborted; disposed */
   async prepare(shape: ImageShape, options: PrepareOptions = {}): Promise<Executor> {
     const { keep = [] } = options;
     const key = JSON.stringify([formatImageShape(shape), ...keep]);
@@ -151,8 +154,10 @@ export class GpuNetwork {
     return executor;
   }
 
-  async #createExecutor(plan: Plan, { onUpload, onCompile, signal }: PrepareOptions): Promise<Executor> {
+  async #createExecutor(plan: Plan, { onUpload, onCompile, signal: asked }: PrepareOptions): Promise<Executor> {
     const { device } = this.engine;
+    // A server that stalls would hold up everybody on the device.
+    const signal = asked ? AbortSignal.any([asked, this.#end.signal]) : this.#end.signal;
     const compiling = this.pipelines.compile(plan.dispatches, onCompile, signal);
     compiling.catch(() => {}); // Awaited below; an upload that fails first must not leave a rejection unhandled.
     await this.constants.upload(plan.constants.values(), onUpload, signal);
@@ -160,7 +165,9 @@ export class GpuNetwork {
     this.#throwIfDestroyed();
     let executor: Executor | undefined;
     try {
-      return await withErrorScopes(device, plan.name, () => (executor = new Executor(device, plan, pipelines, this.pipelines, this.constants)));
+      executor = await withErrorScopes(device, plan.name, () => (executor = new Executor(device, plan, pipelines, this.pipelines, this.constants)));
+      this.#throwIfDestroyed();
+      return executor;
     } catch (error) {
       executor?.destroy();
       throw error;
@@ -168,8 +175,8 @@ export class GpuNetwork {
   }
 
   /** How many images of an input to run at once on an adapter as fast as this one has been. @throws what `prepare` does */
-  async imagesAtOnce(input: SessionInput, keep: readonly string[] = []): Promise<number> {
-    const { work, inputShape } = await this.prepare(shapeOfInput(this.#network.graph, input), { keep });
+  async imagesAtOnce(input: SessionInput, options: Pick<PrepareOptions, 'keep' | 'signal'>): Promise<number> {
+    const { work, inputShape } = await this.prepare(shapeOfInput(this.#network.graph, input), options);
     return imagesAtOnce(inputShape.n, work, this.queue.pace.dispatchBudget);
   }
 
@@ -220,8 +227,8 @@ export class GpuNetwork {
   }
 
   /** Does `work` with the executor for an input, and what brings the input there. */
-  async #feed<T>(input: SessionInput, { flip = false, keep = [], check }: NetworkRunOptions, work: (executor: Executor, feed: Feed) => Promise<T>): Promise<T> {
-    const executor = await this.prepare(shapeOfInput(this.#network.graph, input), { keep });
+  async #feed<T>(input: SessionInput, { flip = false, keep = [], check, signal }: NetworkRunOptions, work: (executor: Executor, feed: Feed) => Promise<T>): Promise<T> {
+    const executor = await this.prepare(shapeOfInput(this.#network.graph, input), { keep, signal });
     if (isTensor(input)) {
       const write = () => executor.writeInput(input.data);
       return work(executor, { stages: [], write, start: performance.now() });
@@ -250,6 +257,8 @@ export class GpuNetwork {
     }
     const { ImagePreprocessor } = await import('../vision/image-preprocessor.ts');
     const preprocessor = (this.#preprocessor ??= await ImagePreprocessor.create(this.engine.device, this.dtype));
+    if (this.#end.signal.aborted) preprocessor.destroy();
+    this.#throwIfDestroyed();
     return (executor) => preprocessor.prepare(images, preprocess, executor.inputShape, executor.input, { flip });
   }
 
@@ -261,7 +270,7 @@ export class GpuNetwork {
 
   /** Frees everything but the device; again is harmless. */
   destroy(): void {
-    this.#isDestroyed = true;
+    this.#end.abort();
     this.dropExecutors();
     this.constants.destroy();
     this.#timer?.destroy();
@@ -269,6 +278,6 @@ export class GpuNetwork {
   }
 
   #throwIfDestroyed(): void {
-    if (this.#isDestroyed) throw new CompConvError('disposed', `${this.#network.graph.name} is no longer on the device`);
+    if (this.#end.signal.aborted) throw new CompConvError('disposed', `${this.#network.graph.name} is no longer on the device`);
   }
 }

@@ -26,7 +26,8 @@ function hasShape(input: SessionInput): input is Tensor | GpuTensorInput {
 
 /** How many images an input is; nothing is checked here. */
 export function batchSize(input: SessionInput): number {
-  if (isTensor(input) || isGpuTensor(input)) return input.shape[0];
+  // A caller without types may pass anything.
+  if (isTensor(input) || isGpuTensor(input)) return (input.shape as readonly number[] | undefined)?.[0] ?? 1;
   return Array.isArray(input) ? input.length : 1;
 }
 

@@ -9,7 +9,7 @@
  */
 import { CompConvError, show, throwIfAborted, type ErrorCode } from '../errors.ts';
 import { networkCost, type NetworkCost } from '../graph/cost.ts';
-import { shapeOf, type Graph } from '../graph/graph.ts';
+import { graphParams, shapeOf, type Graph } from '../graph/graph.ts';
 import type { Model } from '../models/read-model.ts';
 import type { ScheduleOptions } from '../scheduler/schedule.ts';
 import type { Plan } from '../scheduler/plan.ts';
@@ -18,13 +18,14 @@ import type { ImageShape } from '../tensor/image-shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { ImageSource } from '../vision/image-source.ts';
 import { topK, type Classification } from '../vision/top-k.ts';
+import { checkWeights } from '../weights/check.ts';
 import { checkFinite, imageSize, joinResults, splitBatch } from './batches.ts';
 import type { AdapterDescription, DeviceOptions } from './device.ts';
 import { DeviceSource } from './device-source.ts';
 import { GpuNetwork, type Network, type NetworkRunOptions, type PrepareOptions, type RunResult, type TappedResult } from './gpu-network.ts';
 import type { GpuTensor } from './gpu-tensor.ts';
 import { KernelSelection } from './kernel-selection.ts';
-import { batchSize, checkOneImage, isGpuTensor, type SessionInput } from './session-input.ts';
+import { batchSize, checkOneImage, isGpuTensor, shapeOfInput, type SessionInput } from './session-input.ts';
 import type { SelfTestOptions, SelfTestReport } from './self-test.ts';
 import type { TuningProgress, TuningReport } from './tuner.ts';
 import type { TuningCache } from './tuning-cache.ts';
@@ -122,6 +123,7 @@ export class Session {
     if (dtype !== undefined && !dtypes.includes(dtype)) {
       throw new CompConvError('invalid-argument', `unknown dtype ${JSON.stringify(dtype)}; known are ${dtypes.join(', ')}`);
     }
+    checkTensors(network);
     const session = new Session(network, options);
     try {
       await session.#place({
@@ -215,7 +217,7 @@ export class Session {
    */
   async runOnGpu(input: SessionInput, { flip = false, signal }: Omit<RunOptions, 'allowNonFinite'> = {}): Promise<GpuTensor> {
     let work: Promise<GpuTensor> | undefined;
-    const run = (placed: GpuNetwork) => (work = placed.runOnGpu(input, { flip, isTimed: false, check: () => this.#check(signal) }));
+    const run = (placed: GpuNetwork) => (work = placed.runOnGpu(input, { flip, isTimed: false, signal, check: () => this.#check(signal) }));
     try {
       return await this.#inTurn(run, signal);
     } catch (error) {
@@ -306,6 +308,7 @@ export class Session {
     this.#throwIfDisposed();
     this.#adapter = engine.adapter;
     await this.#kernels.moveTo(engine.adapter, this.#options.tuning);
+    this.#throwIfDisposed();
     // Known while it is not ready yet, so that it is destroyed whatever happens.
     const placed = (this.#placed = new GpuNetwork(this.#network, opened, this.dtype, () => this.#kernels.scheduleOptions));
     this.#ignoreLoss = engine.onLost((error) => this.#options.onDeviceLost?.(this.#lossError(error)));
@@ -349,8 +352,9 @@ export class Session {
     isTimed: boolean,
     keep: readonly string[] = [],
   ): Promise<TappedResult> {
+    shapeOfInput(this.graph, input); // Here, before anything looks at what may be no input.
     const check = () => this.#check(signal);
-    const result = await this.#inTurn((placed) => this.#runInParts(placed, input, { flip, keep, isTimed, check }), signal);
+    const result = await this.#inTurn((placed) => this.#runInParts(placed, input, { flip, keep, isTimed, signal, check }), signal);
     if (!allowNonFinite) for (const tensor of [result.output, ...Object.values(result.taps)]) checkFinite(tensor, this.graph.name);
     return result;
   }
@@ -362,7 +366,7 @@ export class Session {
     let most = this.#largestBatch.get(key) ?? Infinity;
     if (images <= most) {
       try {
-        most = images === 1 || isGpuTensor(input) ? images : await placed.imagesAtOnce(input, options.keep);
+        most = images === 1 || isGpuTensor(input) ? images : await placed.imagesAtOnce(input, options);
         if (images <= most) return await placed.run(input, options);
       } catch (error) {
         if (images === 1 || isGpuTensor(input) || !(error instanceof CompConvError) || !DOES_NOT_FIT.includes(error.code)) throw error;
@@ -381,7 +385,7 @@ export class Session {
     this.#throwIfDisposed();
     if (this.#kernels.excluded !== excluded) {
       placed.dropExecutors();
-      this.#plan = (await placed.prepare(this.#ownShape)).plan;
+      this.#plan = (await placed.prepare(this.#ownShape, { signal: options.signal })).plan;
     }
     return report;
   }
@@ -393,12 +397,21 @@ export class Session {
     try {
       const report = await this.#kernels.tune(placed, { cache, fresh, onProgress, signal: AbortSignal.any(signals) });
       this.#throwIfDisposed();
-      this.#plan = (await placed.prepare(this.#ownShape)).plan;
+      this.#plan = (await placed.prepare(this.#ownShape, { signal })).plan;
       return report;
+    } catch (error) {
+      placed.dropExecutors(); // They may want constants that go below.
+      throw error;
     } finally {
       if (!this.#end.signal.aborted) constants.keepOnly(placed.plan(this.#ownShape).constants);
     }
   }
+}
+
+/** @throws invalid-weights; more tensors than the graph's do no harm */
+function checkTensors({ graph, weights }: Network): void {
+  const expected = graphParams(graph);
+  checkWeights(expected, { shapes: new Map([...weights.shapes].filter(([name]) => expected.has(name))) }, graph.name);
 }
 
 /** Codes of what a smaller batch may help against. */
@@ -406,7 +419,8 @@ const DOES_NOT_FIT: readonly ErrorCode[] = ['limit-exceeded', 'out-of-memory'];
 
 /**
  * Puts a model on the GPU: uploads its weights, compiles its kernels, allocates its activations.
- * @throws webgpu-unavailable, invalid-argument, limit-exceeded (before anything runs), gpu-validation, out-of-memory, device-lost, aborted
+ * @throws webgpu-unavailable, invalid-argument, invalid-weights, limit-exceeded (before anything runs), gpu-validation, out-of-memory, device-lost,
+ * aborted
  */
 export function createSession(model: Model, options?: SessionOptions): Promise<Session> {
   return Session.create(model, options);

@@ -2,7 +2,7 @@
  * A tensor on the host: dense, row-major float32, dimensions in PyTorch's order (`[N, C, H, W]` images, `[O, I, kh, kw]`
  * convolution weights, `[O, I]` matrices). What is on the GPU is laid out by `channel-layout.ts` instead.
  */
-import { CompConvError } from '../errors.ts';
+import { CompConvError, show } from '../errors.ts';
 
 /**
  * A tensor of the host, dense and in row-major order: images `[N, C, H, W]`, logits `[N, classes]`, weights as PyTorch's. `data` has exactly
@@ -20,8 +20,8 @@ export function elementCount(shape: readonly number[]): number {
 
 /** Builds a tensor after checking that `data` holds exactly the elements of `shape`. @throws invalid-argument */
 export function tensor(shape: readonly number[], data: Float32Array): Tensor {
-  if (!shape.every((size) => Number.isInteger(size) && size >= 0)) {
-    throw new CompConvError('invalid-argument', `tensor: sizes must be non-negative integers, got ${formatShape(shape)}`);
+  if (!Array.isArray(shape) || !shape.every((size) => Number.isInteger(size) && size >= 0)) {
+    throw new CompConvError('invalid-argument', `tensor: the shape must be a list of non-negative integers, got ${show(shape)}`);
   }
   // By its name: that of another window is one, too.
   const kind = Object.prototype.toString.call(data);

@@ -73,6 +73,7 @@ describe('one convolution', () => {
     [image(1, 9, 9, 6), 7, 3, 3, 0],
     [image(1, 5, 7, 24), 36, 3, 1, 1, 3],
     [image(1, 5, 7, 6), 9, 3, 1, 1, 3],
+    [image(1, 6, 5, 8), 12, 2, 1, 4], // Windows that lie beside the image.
   ];
   for (const [x, outChannels, kernelSize, stride, padding, groups = 1] of cases) {
     const text = `x=[${x.n},${x.h},${x.w},${x.c}] out=${outChannels} k=${kernelSize} s=${stride} p=${padding} g=${groups}`;

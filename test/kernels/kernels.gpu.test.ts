@@ -63,6 +63,10 @@ describe('conv2d', () => {
     [image(1, 5, 7, 6), 9, 3, 1, 1, 3],
     [image(2, 5, 7, 10), 10, 3, 2, 1, 10],
     [image(1, 5, 7, 16), 16, 1, 1, 0, 4],
+    // Windows that lie beside the image.
+    [image(1, 6, 5, 8), 8, 1, 1, 2],
+    [image(2, 6, 5, 5), 7, 3, 2, 5],
+    [image(1, 4, 3, 8), 8, 2, 1, 6, 2],
   ];
   for (const [x, outChannels, kernelSize, stride, padding, groups = 1] of cases) {
     for (const bias of [false, true]) {
@@ -214,6 +218,46 @@ describe('pointwise', () => {
     g.input(x);
     g.batchNorm('bn2', g.relu('relu', g.conv2d('conv', 'input', 6, { kernelSize: 1 })));
     await check(g.build('relu-bn'), x, 8);
+  });
+});
+
+describe('NaN stays NaN', () => {
+  const x = image(1, 4, 4, 8);
+  const same = { kernelSize: 3, padding: 1 };
+  const graphs: Record<string, (g: GraphBuilder, input: string) => string> = {
+    relu: (g, input) => g.relu('op', input),
+    'convolution, batch-norm, residual, relu': (g, input) => g.relu('op', g.add('add', g.batchNorm('bn', g.conv2d('conv', input, 8, same)), input)),
+    'module, batch-norm, relu': (g, input) =>
+      g.relu('op', g.batchNorm('bn', g.node('m', { op: 'comp-conv', outChannels: 16, kernelSize: 3, stride: 1, padding: 1, depth: 2, shuffleGroups: 2, inner: 'bn-relu', bias: false, innerBias: false }, input))),
+    'max-pool': (g, input) => g.maxPool('op', input, 3, 1, 1),
+    'linear, relu': (g, input) => g.relu('op', g.linear('fc', g.avgPool('pool', input, 1, 1), 8)),
+    'concat, relu': (g, input) => g.relu('op', g.node('cat', { op: 'channel-concat' }, input, g.maxPool('pool', input, 3, 1, 1))),
+    'shuffle, relu': (g, input) => g.relu('op', g.node('shuffle', { op: 'channel-shuffle', groups: 2 }, input)),
+  };
+  for (const [name, build] of Object.entries(graphs)) {
+    test(name, async () => {
+      const g = new GraphBuilder();
+      build(g, g.input(x));
+      const graph = g.build(name);
+      const weights = seededWeights(graphParams(graph), 7);
+      for (const schedule of ['optimized', 'reference'] as const) {
+        const input = inputFor(x);
+        input.data[37] = NaN;
+        const expected = toTensor(runReference(graph, weights, input).get(graph.output)!);
+        const actual = await gpu.run(graph, weights, input, { schedule });
+        const places = (data: Float32Array) => [...data].flatMap((value, i) => (Number.isNaN(value) ? i : []));
+        expect(places(expected.data).length).toBeGreaterThan(0);
+        expect(places(actual.data)).toEqual(places(expected.data));
+      }
+    });
+  }
+
+  test('minus infinity is no largest negative number', async () => {
+    const graph = single({ op: 'channel-bias' }, x);
+    const input = inputFor(x);
+    input.data[5] = -Infinity;
+    const { data } = await gpu.run(graph, seededWeights(graphParams(graph), 7), input);
+    expect(data[5]).toBe(-Infinity);
   });
 });
 

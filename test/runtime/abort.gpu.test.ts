@@ -50,6 +50,73 @@ function slowly(): typeof fetch {
   };
 }
 
+describe('a server that stalls when the file is read again', () => {
+  /** Of a size that wants other kernels, and so other constants. */
+  const pixel: Tensor = { shape: [1, 1, 1, 1], data: distinctValues(1, 3) };
+  let reading: Session;
+  let cancelled: boolean;
+
+  beforeEach(async () => {
+    cancelled = false;
+    let times = 0;
+    const request: typeof fetch = () => {
+      const isFirst = times++ === 0;
+      const body = new ReadableStream<Uint8Array>({
+        start(controller) {
+          controller.enqueue(isFirst ? file : file.slice(0, file.length >> 1));
+          if (isFirst) controller.close();
+        },
+        cancel: () => void (cancelled = true),
+      });
+      return Promise.resolve(new Response(body));
+    };
+    reading = await loadModel('https://a.site/model', { gpu: tracked.gpu, fetch: request });
+  });
+  afterEach(() => reading.dispose());
+  test('holds nobody up once the run is aborted', async () => {
+    const controller = new AbortController();
+    const run = reading.run(pixel, { signal: controller.signal });
+    setTimeout(() => controller.abort(), 200);
+    await expect(run).rejects.toMatchObject({ code: 'aborted' });
+    expect([...(await session.run(image)).data]).toEqual(expected);
+    expect(cancelled).toBe(true);
+  });
+
+  test('holds nobody up once the session is disposed', async () => {
+    const run = reading.run(pixel);
+    setTimeout(() => reading.dispose(), 200);
+    await expect(run).rejects.toMatchObject({ code: 'disposed' });
+    expect([...(await session.run(image)).data]).toEqual(expected);
+    expect(cancelled).toBe(true);
+  });
+});
+
+describe.each<[string, (other: Session) => Promise<unknown>]>([
+  ['run, on another size', (other) => other.run({ shape: [3, 1, 20, 36], data: distinctValues(3 * 720, 2) })],
+  ['run, on an image', (other) => other.run(pixels)],
+  ['features', (other) => other.features(image, ['layer1'])],
+])('a session disposed of during %s', (_, call) => {
+  test('leaves nothing on the device that others go on with, at any moment', async () => {
+    const left = () => ({ bytes: tracked.bytes(), objects: tracked.objects() });
+    const before = left();
+    const other = await loadModel(file, { gpu: tracked.gpu });
+    const start = performance.now();
+    await call(other);
+    const duration = performance.now() - start;
+    other.dispose();
+    const steps = rounds(8, 50);
+    for (let step = 0; step < steps; step++) {
+      const disposed = await loadModel(file, { gpu: tracked.gpu });
+      const running = call(disposed).catch((error: unknown) => expect(error).toMatchObject({ code: 'disposed' }));
+      await new Promise((resolve) => setTimeout(resolve, (step / steps) * duration));
+      disposed.dispose();
+      await running;
+      await session.run(image); // What was in progress comes to its end before this one.
+      expect(left()).toEqual(before);
+    }
+  });
+});
+
 type Call = (signal?: AbortSignal) => Promise<unknown>;
 
 /** What they give is freed by themselves. */

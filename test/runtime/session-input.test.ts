@@ -36,6 +36,9 @@ test.each([
   ['doubles', { shape: [1, 1, 1, 2], data: new Float64Array(2) }, /data must be a Float32Array, got \[object Float64Array\]/],
   ['no data', { shape: [1, 1, 1, 2] }, /data must be a Float32Array, got \[object Undefined\]/],
   ['nothing', [], /an empty list of images/],
+  ['no shape', { shape: null, data: new Float32Array(1) }, /the shape must be a list of non-negative integers, got null/],
+  ['a shape of names', { shape: ['a', 1, 2, 2], data: new Float32Array(4) }, /the shape must be a list of non-negative integers/],
+  ['an empty shape', { shape: [], data: new Float32Array(1) }, /the input must be \[N, 1, H, W\]/],
 ])('rejects %s', (_name, input, message) => {
   expect(() => shapeOfInput(graph, input as SessionInput)).toThrow(message);
 });
@@ -50,4 +53,4 @@ test.each([
   expect(() => checkOneImage(input)).toThrow(expect.objectContaining({ code: 'invalid-argument', message: expect.stringMatching(/takes one image, got 2; .* call `run`/) as string }));
 });
 
-test.each([[image], [[image]], [onHost]] as [SessionInput][])('one image is: %o', (input) => checkOneImage(input));
+test.each([[image], [[image]], [onHost], [{ shape: undefined, data: onHost.data }]] as unknown as [SessionInput][])('one image is: %o', (input) => checkOneImage(input));

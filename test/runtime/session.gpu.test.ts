@@ -86,7 +86,31 @@ describe('run', () => {
     await expect(session.run([])).rejects.toThrow(/empty list of images/);
     await expect(session.run('cat.jpg' as never)).rejects.toEqual(code('invalid-argument'));
     await expect(session.run(null as never)).rejects.toEqual(code('invalid-argument'));
+    for (const shape of [null, undefined, [], ['a'], {}, 'x']) {
+      const wrong = { shape, data: new Float32Array(1) } as never;
+      await expect(session.run(wrong)).rejects.toEqual(code('invalid-argument'));
+      await expect(session.classify(wrong)).rejects.toEqual(code('invalid-argument'));
+    }
     await expect(session.run(image(1, 1))).resolves.toMatchObject({ shape: [1, 10] });
+  });
+
+  test('weights that do not fit the graph are refused; one that is NaN is found in the output', async () => {
+    const { graph, weights } = small();
+    const name = 'layer1.0.conv2.weight';
+    const others = [...weights.shapes].filter(([other]) => other !== name);
+    const [o, i, ...kernel] = weights.shapes.get(name)!;
+    await expect(open({ graph, weights: { ...weights, shapes: new Map(others) } })).rejects.toThrow(/missing \(1\):\s+layer1\.0\.conv2\.weight/);
+    const transposed = new Map([...others, [name, [i + 1, o, ...kernel]] as const]);
+    await expect(open({ graph, weights: { ...weights, shapes: transposed } })).rejects.toThrow(/of another shape \(1\):\s+layer1\.0\.conv2\.weight/);
+    const get = (change: (data: Float32Array) => Float32Array) => (asked: string) => {
+      const tensor = weights.get(asked);
+      return asked === name ? { ...tensor, data: change(tensor.data) } : tensor;
+    };
+    await expect(open({ graph, weights: { ...weights, get: get((data) => data.slice(1)) } })).rejects.toThrow(/^layer1\.0\.conv2\.weight: is \[.*\] by `shapes`, got .* values$/);
+    const session = await open({ graph, weights: { shapes: new Map([...weights.shapes, ['more', [1]]]), get: get((data) => data.map(() => NaN)) } });
+    await expect(session.run(image(1, 1))).rejects.toEqual(code('non-finite'));
+    const finite = await open({ graph, weights });
+    await expect(finite.run({ ...image(1, 1), data: new Float32Array(784).fill(NaN) })).rejects.toEqual(code('non-finite'));
   });
 
   test('runTimed tells how long it took', async () => {
