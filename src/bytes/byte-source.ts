@@ -82,10 +82,7 @@ export function urlSource(url: string | URL, options: FetchOptions = {}): ByteSo
       }
       const response = await download(signal, 'GET');
       if (!response.ok || !response.body) throw new CompConvError('io', `${name}: the server answered ${response.status} ${response.statusText}`);
-      // With a content encoding the length counts other bytes than those that arrive.
-      const length = response.headers.has('content-encoding') ? '' : (response.headers.get('content-length') ?? '');
-      // What is no number tells nothing.
-      const byteLength = /^\d+$/.test(length) ? Math.min(Number(length), Number.MAX_SAFE_INTEGER) : undefined;
+      const byteLength = announcedLength(response);
       try {
         checkSize(name, byteLength, maxBytes);
       } catch (error) {
@@ -98,6 +95,32 @@ export function urlSource(url: string | URL, options: FetchOptions = {}): ByteSo
       return { byteLength, isCopy: false, chunks: await storing(options.cache, name, chunks, validatorsOf(response)) };
     },
   };
+}
+
+/** A file that is there as a whole. @throws limit-exceeded, integrity, invalid-argument */
+export async function checkBytes(bytes: Uint8Array, { integrity, maxBytes }: FetchOptions): Promise<void> {
+  const expected = parseIntegrity(integrity);
+  checkSize('the file', bytes.length, maxBytes);
+  if (expected === undefined) return;
+  async function* once() {
+    yield bytes as Uint8Array<ArrayBuffer>;
+  }
+  for await (const _ of checkIntegrity('the file', once(), expected));
+}
+
+/** How many bytes will arrive; undefined where that is not known. */
+function announcedLength(response: Response): number | undefined {
+  const { headers } = response;
+  // With a content encoding the length counts other bytes than those that arrive.
+  if (headers.has('content-encoding') || mayHideEncoding(response)) return undefined;
+  const length = headers.get('content-length') ?? '';
+  // What is no number tells nothing.
+  return /^\d+$/.test(length) ? Math.min(Number(length), Number.MAX_SAFE_INTEGER) : undefined;
+}
+
+/** Of another site's headers the length is shown, but the encoding only if the server exposes it; that it does shows only if it exposes this, too. */
+function mayHideEncoding({ type, headers }: Response): boolean {
+  return type === 'cors' && !/\*|content-encoding/i.test(headers.get('access-control-expose-headers') ?? '');
 }
 
 function checkSize(name: string, byteLength: number | undefined, maxBytes: number | undefined): void {
@@ -153,7 +176,7 @@ async function* counted(name: string, chunks: Chunks, byteLength: number | undef
 
 function validatorsOf({ headers }: Response): Validators {
   const [etag, lastModified, length] = ['etag', 'last-modified', 'content-length'].map((name) => headers.get(name) ?? undefined);
-  // With a content encoding the length is of other bytes, and of other ones again without.
+  // With a content encoding the length is of other bytes, and of other ones again without. One that is hidden costs a download at most.
   return { etag, lastModified, ...(!headers.has('content-encoding') && { length }) };
 }
 

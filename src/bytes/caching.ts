@@ -23,6 +23,16 @@ export async function pastDamagedCopies<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
+/** Tells of progress where there is more of it than ever: work that is done again, past a damaged copy, has nothing to tell until then. */
+export function onlyMore<Rest extends unknown[]>(listener: (done: number, ...rest: Rest) => void): (done: number, ...rest: Rest) => void {
+  let most = -1;
+  return (done, ...rest) => {
+    if (done <= most) return;
+    most = done;
+    listener(done, ...rest);
+  };
+}
+
 /** A cached file, and what checks its bytes while they are read. */
 export interface CachedBytes {
   readonly byteLength: number;

@@ -36,16 +36,6 @@ export function checkIntegrity(name: string, chunks: AsyncIterable<Uint8Array<Ar
   });
 }
 
-/** Bytes that are all there. @throws integrity, invalid-argument */
-export async function checkBytes(bytes: Uint8Array, integrity: string | undefined): Promise<void> {
-  const expected = parseIntegrity(integrity);
-  if (expected === undefined) return;
-  async function* once() {
-    yield bytes as Uint8Array<ArrayBuffer>;
-  }
-  for await (const _ of checkIntegrity('the file', once(), expected));
-}
-
 function toHex(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

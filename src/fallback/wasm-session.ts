@@ -98,9 +98,10 @@ export class WasmSession {
 
   /** Frees everything; again is harmless. A run in progress rejects with `disposed`. */
   dispose(): void {
+    if (this.#isDisposed) return;
     this.#isDisposed = true;
-    for (const session of this.#sized.values()) void session.then((session) => session.release(), () => {});
-    this.#sized.clear();
+    // When the run in progress, which may be about to use them, has come to its end.
+    void this.#turns.take(this, () => this.#releaseAll());
   }
 
   [Symbol.dispose](): void {
@@ -117,9 +118,10 @@ export class WasmSession {
     const session = await this.#prepare(shape);
     const results: TappedResult[] = [];
     for (const part of splitBatch(input, 1)) {
-      throwIfAborted(signal);
       const start = performance.now();
       const { shape, data } = isTensor(part) ? part : await this.#preprocess(part as Exclude<SessionInput, Tensor>, flip);
+      this.#throwIfDisposed();
+      throwIfAborted(signal);
       const { output } = await session.run({ input: new this.#ort.Tensor('float32', data, shape) });
       this.#throwIfDisposed();
       results.push({ output: { shape: output.dims, data: output.data as Float32Array }, taps: {}, latencyMs: performance.now() - start, encodeMs: 0, submits: 0 });
@@ -135,6 +137,11 @@ export class WasmSession {
     const { h: height, w: width } = shapeOf(graph, graph.input);
     const images = await Promise.all(imagesOf(input).map(toRawImage));
     return preprocessOnCpu(images, preprocess, { height, width }, { flip });
+  }
+
+  async #releaseAll(): Promise<void> {
+    for (const session of this.#sized.values()) await session.then((session) => session.release(), () => {});
+    this.#sized.clear();
   }
 
   /** The session for images of that size; made if there is none yet. */

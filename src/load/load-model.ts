@@ -3,11 +3,13 @@
  * little memory of JavaScript. Where there is no GPU the same network can be run on the processor instead.
  */
 import { CompConvError } from '../errors.ts';
-import { pastDamagedCopies } from '../bytes/caching.ts';
+import { checkBytes, type FetchOptions } from '../bytes/byte-source.ts';
+import { onlyMore, pastDamagedCopies } from '../bytes/caching.ts';
 import { bytesOf, byteSource, describeModel, type ModelSource, type ReadOptions } from '../models/read-model.ts';
+import { describeAdapter, isSoftwareAdapter } from '../runtime/adapter-info.ts';
+import type { AdapterDescription } from '../runtime/device.ts';
 import { DeviceSource } from '../runtime/device-source.ts';
 import { Session, type SessionOptions } from '../runtime/session.ts';
-import { checkBytes } from '../bytes/integrity.ts';
 import { parseSafetensors, type SafetensorsFile } from '../weights/safetensors.ts';
 import { collectWeights, openSafetensors } from '../weights/safetensors-source.ts';
 import type { WasmSession } from '../fallback/wasm-session.ts';
@@ -55,16 +57,28 @@ export async function loadModel(source: ModelSource, options: LoadModelOptions |
   if (backend !== 'webgpu' && backend !== 'wasm') {
     throw new CompConvError('invalid-argument', `backend must be "webgpu" or "wasm", got ${JSON.stringify(backend)}`);
   }
-  const reason = backend === 'wasm' ? "`backend: 'wasm'` was asked for" : fallback && (await whyNoGpu(options));
-  return pastDamagedCopies(() => load(source, options, reason));
+  const progress = inOrder(options.onProgress);
+  const loadBecause = (reason?: string) => pastDamagedCopies(() => load(source, options, progress, reason));
+  if (backend === 'wasm') return loadBecause("`backend: 'wasm'` was asked for");
+  if (!fallback) return loadBecause();
+  const devices = DeviceSource.share(options);
+  try {
+    return await loadBecause(await whyNoGpu(devices, options));
+  } finally {
+    devices.release();
+  }
 }
 
 /** @param insteadBecause why it is not to run on the GPU */
-async function load(source: ModelSource, options: FallbackOptions, insteadBecause: string | undefined): Promise<LoadedModel> {
+async function load(
+  source: ModelSource,
+  options: FallbackOptions,
+  { onBytes, onPipelines }: ReturnType<typeof inOrder>,
+  insteadBecause: string | undefined,
+): Promise<LoadedModel> {
   const { signal } = options;
-  const { onBytes, onPipelines } = inOrder(options.onProgress);
   const bytes = bytesOf(source);
-  const file = bytes ? await openBytes(bytes, options.integrity, onBytes) : await openSafetensors(byteSource(source as string, options), { signal, onProgress: onBytes });
+  const file = bytes ? await openBytes(bytes, options, onBytes) : await openSafetensors(byteSource(source as string, options), { signal, onProgress: onBytes });
   try {
     const { options: _options, ...described } = describeModel(file, { ...options, onProgress: undefined } as ReadOptions);
     if (insteadBecause === undefined) {
@@ -80,40 +94,43 @@ async function load(source: ModelSource, options: FallbackOptions, insteadBecaus
 }
 
 /** A file that is there as a whole: nothing of it has to come. */
-async function openBytes(bytes: Uint8Array, integrity: string | undefined, onBytes: (done: number, total: number) => void): Promise<SafetensorsFile> {
-  await checkBytes(bytes, integrity);
+async function openBytes(bytes: Uint8Array, options: FetchOptions, onBytes: (done: number, total: number) => void): Promise<SafetensorsFile> {
+  await checkBytes(bytes, options);
   onBytes(bytes.length, bytes.length);
   return parseSafetensors(bytes);
 }
 
-/** Why WebGPU would not be worth it; undefined if it is. */
-async function whyNoGpu(options: FallbackOptions): Promise<string | undefined> {
-  const devices = DeviceSource.share(options);
+/** Why WebGPU would not be worth it; undefined if it is. The device opened for that is then the session's, unless that wants its own. */
+async function whyNoGpu(devices: DeviceSource, { device, adapter, ownDevice }: FallbackOptions): Promise<string | undefined> {
+  // An adapter gives one device, which is for the session to request.
+  if (ownDevice && adapter && !device) return whySlow({ name: describeAdapter(adapter.info), isSoftware: isSoftwareAdapter(adapter.info) });
   try {
-    const { engine } = await devices.open();
-    return engine.adapter.isSoftware ? `${engine.adapter.name} computes on the processor` : undefined;
+    return whySlow((await devices.open()).engine.adapter);
   } catch (error) {
     if (error instanceof CompConvError && error.code === 'webgpu-unavailable') return error.message;
     throw error;
-  } finally {
-    // Of use to the session that comes next, if there is one.
-    setTimeout(() => devices.release());
   }
 }
 
-/** Both go on at the same time; people are told of compilation when the download is done. */
+function whySlow({ name, isSoftware }: Pick<AdapterDescription, 'name' | 'isSoftware'>): string | undefined {
+  return isSoftware ? `${name} computes on the processor` : undefined;
+}
+
+/** Both go on at the same time; people are told of compilation when the download is done. For all tries together, so that nothing decreases. */
 function inOrder(onProgress: FallbackOptions['onProgress']) {
+  const tellBytes = onlyMore((done, total: number) => onProgress?.({ phase: 'download', done, total }));
+  const tellPipelines = onlyMore((done, total: number) => onProgress?.({ phase: 'compile', done, total }));
   let isDownloaded = false;
-  let waiting: LoadProgress | undefined;
+  let waiting: readonly [done: number, total: number] | undefined;
   return {
     onBytes(done: number, total: number) {
-      onProgress?.({ phase: 'download', done, total });
+      tellBytes(done, total);
       isDownloaded = done === total;
-      if (isDownloaded && waiting) onProgress?.(waiting);
+      if (isDownloaded && waiting) tellPipelines(...waiting);
     },
     onPipelines(done: number, total: number) {
-      waiting = { phase: 'compile', done, total };
-      if (isDownloaded) onProgress?.(waiting);
+      waiting = [done, total];
+      if (isDownloaded) tellPipelines(done, total);
     },
   };
 }

@@ -4,9 +4,8 @@
  */
 import { CompConvError, show, throwIfAborted } from '../errors.ts';
 import { graphParams, type Graph } from '../graph/graph.ts';
-import { blobSource, readAll, urlSource, type ByteSource, type FetchOptions } from '../bytes/byte-source.ts';
-import { pastDamagedCopies } from '../bytes/caching.ts';
-import { checkBytes } from '../bytes/integrity.ts';
+import { blobSource, checkBytes, readAll, urlSource, type ByteSource, type FetchOptions } from '../bytes/byte-source.ts';
+import { onlyMore, pastDamagedCopies } from '../bytes/caching.ts';
 import { checkWeights } from '../weights/check.ts';
 import { naming, parseSafetensors, type SafetensorsFile } from '../weights/safetensors.ts';
 import { seededWeights } from '../weights/seeded.ts';
@@ -45,7 +44,7 @@ export interface ReadOptions extends FetchOptions {
   /** As `input.batch`. */
   readonly batch?: number | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Called while downloading, with bytes; `total` is absent where the server does not tell. */
+  /** Called while downloading, with bytes; `total` is absent where the server does not tell, or is another site's and may have compressed. */
   readonly onProgress?: ((progress: { readonly phase: 'download'; readonly done: number; readonly total: number | undefined }) => void) | undefined;
 }
 
@@ -67,11 +66,12 @@ export async function readModel(source: ModelSource, options: ReadOptions = {}):
 async function readFile(source: ModelSource, options: ReadOptions, onBytes: (done: number, total: number | undefined) => void): Promise<SafetensorsFile> {
   const bytes = bytesOf(source);
   if (bytes) {
-    await checkBytes(bytes, options.integrity);
+    await checkBytes(bytes, options);
     return parseSafetensors(bytes);
   }
   const from = byteSource(source as string | URL | Blob, options);
-  const read = await pastDamagedCopies(() => readAll(from, onBytes, options.signal));
+  const onMoreBytes = onlyMore(onBytes);
+  const read = await pastDamagedCopies(() => readAll(from, onMoreBytes, options.signal));
   return naming(from.name, () => parseSafetensors(read));
 }
 

@@ -13,7 +13,7 @@ export interface DeviceOptions {
    * destroyed.
    */
   readonly device?: GPUDevice | (() => GPUDevice | Promise<GPUDevice>) | undefined;
-  /** An adapter of the caller's; a device of our own is requested from it. */
+  /** An adapter of the caller's; a device of our own is requested from it, which it gives once: for another session after that pass another adapter. */
   readonly adapter?: GPUAdapter | undefined;
   /** Where to ask for an adapter. Default `navigator.gpu`. */
   readonly gpu?: GPU | undefined;
@@ -95,11 +95,8 @@ export async function openDevice(options: DeviceOptions = {}): Promise<EngineDev
   try {
     return wrapDevice(await adapter.requestDevice({ label: 'compconv-webgpu', requiredFeatures, requiredLimits }), true, adapter.info);
   } catch (cause) {
-    throw new CompConvError(
-      'webgpu-unavailable',
-      `the adapter ${describeAdapter(adapter.info)} gave no device: ${(cause as Error).message}; reload the page or restart the browser`,
-      { cause },
-    );
+    const advice = options.adapter ? 'an adapter gives one device: request another adapter' : 'reload the page or restart the browser';
+    throw new CompConvError('webgpu-unavailable', `the adapter ${describeAdapter(adapter.info)} gave no device: ${(cause as Error).message}; ${advice}`, { cause });
   }
 }
 
@@ -165,7 +162,13 @@ function watchLoss(device: GPUDevice) {
   const waiting = new Set<(error: CompConvError) => void>();
   void device.lost.then(({ reason, message }) => {
     error = new CompConvError('device-lost', `the GPU device was lost (${[reason, message].filter(Boolean).join(': ')})`);
-    for (const listener of waiting) listener(error);
+    for (const listener of waiting) {
+      try {
+        listener(error);
+      } catch (slip) {
+        reportSlip(slip);
+      }
+    }
     waiting.clear();
   });
   const onLost = (listener: (error: CompConvError) => void) => {
@@ -193,6 +196,13 @@ function watchLoss(device: GPUDevice) {
       }
     },
   };
+}
+
+/** What a listener of the app's threw: nobody's here to catch, so shown, and no reason to end a program or not to tell the others. */
+function reportSlip(error: unknown): void {
+  // Node has none.
+  if (typeof globalThis.reportError === 'function') reportError(error);
+  else console.error(error);
 }
 
 /** Codes of what the GPU says, which may say it because it is lost. */

@@ -1,7 +1,7 @@
 /** A cache is in nobody's way: whatever it gives, the file is loaded. */
 import { expect, test } from 'vitest';
 import { readAll, urlSource } from '../../src/bytes/byte-source.ts';
-import { pastDamagedCopies } from '../../src/bytes/caching.ts';
+import { onlyMore, pastDamagedCopies } from '../../src/bytes/caching.ts';
 import type { CachedModel, ModelCache } from '../../src/bytes/model-cache.ts';
 
 const FILE = Uint8Array.of(1, 2, 3);
@@ -37,4 +37,11 @@ test.each<[string, unknown, string[]]>([
   const source = urlSource(ABOUT.url, { fetch: request as typeof fetch, cache: cacheWith(about) });
   expect(await pastDamagedCopies(() => readAll(source))).toEqual(FILE);
   expect(requests).toEqual(expected);
+});
+
+test('work that is done again tells only of what is new', () => {
+  const told: [number, string][] = [];
+  const tell = onlyMore((done, what: string) => told.push([done, what]));
+  for (const done of [0, 2, 2, 3, 0, 1, 3, 4]) tell(done, 'bytes');
+  expect(told).toEqual([0, 2, 3, 4].map((done) => [done, 'bytes']));
 });

@@ -2,8 +2,9 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test, vi } from 'vitest';
-import { loadModel, readModel } from '../../src/index.ts';
+import { InferenceSession } from 'onnxruntime-web';
+import { expect, test, vi, type MockInstance } from 'vitest';
+import { loadModel, readModel, type CompConvError } from '../../src/index.ts';
 import { runReference } from '../../src/reference/run.ts';
 import { installPackage } from '../support/package.ts';
 import { distinctValues } from '../support/random.ts';
@@ -30,6 +31,31 @@ test('runs tensors and images', async () => {
   expect(await session.classify(pixels, { topK: 2 })).toHaveLength(2);
   await expect(session.classify([pixels, pixels] as never)).rejects.toMatchObject({ code: 'invalid-argument' });
   session.dispose();
+});
+
+test('disposed of at any moment, a run rejects or has come to its end, and nothing is left', async () => {
+  const releases: MockInstance[] = [];
+  const create = InferenceSession.create as (...args: unknown[]) => Promise<InferenceSession>;
+  const creating = vi.spyOn(InferenceSession, 'create').mockImplementation(async (...args: unknown[]) => {
+    const session = await create(...args);
+    releases.push(vi.spyOn(session, 'release'));
+    return session;
+  });
+  const pixels = { width: 40, height: 30, data: new Uint8Array(4 * 40 * 30).fill(77) };
+  const otherSize = { shape: [1, 1, 32, 30], data: new Float32Array(960) };
+  for (const input of [image, otherSize, [pixels, pixels, pixels]]) {
+    for (let moment = 0; moment < 15; moment++) {
+      const session = await loadModel(file, { backend: 'wasm' });
+      const runs = [session.run(input), session.run(image)].map((run) => run.then(() => 'done', ({ name, code }: CompConvError) => `${name} ${code}`));
+      for (let i = 0; i < moment; i++) await null;
+      session.dispose();
+      session.dispose();
+      for (const outcome of await Promise.all(runs)) expect(outcome).toMatch(moment === 0 ? /^CompConvError disposed$/ : /^done$|^CompConvError disposed$/);
+      await expect(session.run(image)).rejects.toMatchObject({ code: 'disposed' });
+      for (const release of releases.splice(0)) expect(release).toHaveBeenCalledOnce();
+    }
+  }
+  creating.mockRestore();
 });
 
 test('so it does as it is published, without a test runner, and lets the program end', async () => {

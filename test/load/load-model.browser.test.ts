@@ -1,5 +1,8 @@
 /** loadModel in Chromium: the cache, and WebAssembly where there is no WebGPU. */
 import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { BrowserContext, Page } from 'playwright-core';
 import { launchBrowser, startPage, type TestBrowser, type TestPage } from '../support/browser.ts';
@@ -37,11 +40,11 @@ const IN_PAGE = `
   const outcome = (promise) => promise.then((value) => value, ({ name, code, message }) => ({ name, code, message }));
 `;
 
-async function evaluate(code: string, before = ''): Promise<any> {
+async function evaluate(code: string, before = '', at = 'blank-page-of-the-test'): Promise<any> {
   requests = [];
   const page: Page = await context.newPage();
   if (before) await page.addInitScript(before);
-  await page.goto(`${server.url}blank-page-of-the-test`);
+  await page.goto(`${server.url}${at}`);
   try {
     return await page.evaluate(`(async () => {${IN_PAGE}${code}})()`);
   } finally {
@@ -121,6 +124,37 @@ test('the cache', async () => {
     const result = await outcome(loadModel('${MODEL}', { cache: true, signal: controller.signal, onProgress: ({ done }) => done > 1000 && controller.abort() }));
     return { result, list: await openModelCache().list() };`);
   expect(aborted).toMatchObject({ result: { code: 'aborted' }, list: [] });
+});
+
+test('a file of another site that is encoded, whether or not that shows', async () => {
+  const plain = Buffer.from(smallModelFile());
+  const encoded = gzipSync(plain);
+  const elsewhere = createServer((request, response) => {
+    const exposed = decodeURIComponent(request.url!.slice(1));
+    const headers = { 'access-control-allow-origin': '*', 'content-encoding': 'gzip', 'content-length': encoded.length };
+    response.writeHead(200, { ...headers, ...(exposed && { 'access-control-expose-headers': exposed }) }).end(encoded);
+  }).listen(0);
+  // Of a page that the server itself serves: browsers keep one that came from nowhere off the local network.
+  const inPage = (code: string) => evaluate(code, '', 'package.json');
+  const url = `http://localhost:${(elsewhere.address() as AddressInfo).port}/`;
+  try {
+    for (const exposed of ['', '*', 'content-encoding']) {
+      const found = await inPage(`
+        const totals = new Set();
+        await readModel('${url}${exposed}', { onProgress: ({ total }) => totals.add(total) });
+        const refused = await outcome(readModel('${url}${exposed}', { maxBytes: ${plain.length - 1} }));
+        return { totals: [...totals], refused };`);
+      expect(found).toMatchObject({ totals: [undefined], refused: { code: 'limit-exceeded' } });
+    }
+    const streamed = await inPage(`
+      const progress = [];
+      const session = await loadModel('${url}', { maxBytes: ${plain.length}, onProgress: (each) => progress.push(each) });
+      session.dispose();
+      return progress.filter(({ phase }) => phase === 'download').at(-1);`);
+    expect(streamed).toEqual({ phase: 'download', done: plain.length, total: plain.length });
+  } finally {
+    elsewhere.close();
+  }
 });
 
 test('WebAssembly where there is no WebGPU, or only a software adapter', async () => {

@@ -3,7 +3,8 @@ import { createServer, type Server } from 'node:http';
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openNodeGpu } from '../../cli/node-adapter.ts';
-import { createSession, loadModel, readModel, type LoadProgress, type Tensor } from '../../src/index.ts';
+import { createSession, loadModel, readModel, type CachedModel, type LoadProgress, type ModelCache, type Tensor } from '../../src/index.ts';
+import { expectClose } from '../support/compare.ts';
 import { distinctValues } from '../support/random.ts';
 import { smallModelFile } from '../support/small-model.ts';
 
@@ -75,6 +76,85 @@ test('one request for a load; another input size and another device read the fil
   expect([...(await session.run(image)).data]).toEqual(expected);
   expect(requests).toBe(2);
   session.dispose();
+});
+
+test('progress never decreases, past a damaged copy either', async () => {
+  const inPieces = (bytes: Uint8Array, atEnd = Promise.resolve()) =>
+    new ReadableStream<Uint8Array<ArrayBuffer>>({
+      async start(controller) {
+        for (let from = 0; from < bytes.length; from += 719) controller.enqueue(Uint8Array.from(bytes.subarray(from, from + 719)));
+        await atEnd;
+        controller.close();
+      },
+    });
+  const damaged = Uint8Array.from(file);
+  damaged[damaged.length - 5] ^= 1;
+  const about: CachedModel = { url: 'http://localhost/model', byteLength: file.length, sha256, storedAt: '2026-11-28T00:00:00Z', validators: {} };
+  /** Has only the damaged copy. */
+  const cacheOf = (stream: ReadableStream<Uint8Array<ArrayBuffer>>): ModelCache => {
+    let isThere = true;
+    return {
+      list: async () => [],
+      match: async () => (isThere ? { about, stream } : undefined),
+      store: async () => Promise.reject(new Error('full')),
+      delete: async () => !(isThere = false),
+      clear: async () => {},
+    };
+  };
+  const options = { integrity: sha256, fetch: async () => new Response(inPieces(file)) };
+
+  const progress: LoadProgress[] = [];
+  // The damage is found when pipelines are compiled already.
+  let compiled!: () => void;
+  const cache = cacheOf(inPieces(damaged, new Promise((resolve) => (compiled = resolve))));
+  const onProgress = (each: LoadProgress) => {
+    progress.push(each);
+    if (each.phase === 'compile' && each.done > 0) compiled();
+  };
+  const session = await loadModel(about.url, { ...options, gpu, cache, onProgress });
+  expect([...(await session.run(image)).data]).toEqual(expected);
+  session.dispose();
+  for (const phase of ['download', 'compile']) {
+    const steps = progress.filter((each) => each.phase === phase);
+    const done = steps.map((each) => each.done);
+    expect(done).toEqual([...done].sort((a, b) => a - b));
+    expect(done.at(-1)).toBe(steps.at(-1)!.total);
+  }
+
+  const read: number[] = [];
+  await readModel(about.url, { ...options, cache: cacheOf(inPieces(damaged)), onProgress: ({ done }) => read.push(done) });
+  expect(read).toEqual([...read].sort((a, b) => a - b));
+  expect(read.at(-1)).toBe(file.length);
+});
+
+describe('with a fallback, an adapter of the caller\'s is used', () => {
+  /** Whatever it is. */
+  const asGpu = (adapter: GPUAdapter) =>
+    new Proxy(adapter, {
+      get(all, name) {
+        if (name === 'info') return { vendor: 'a maker', architecture: 'a GPU', device: '', description: '' };
+        const value: unknown = Reflect.get(all, name);
+        return typeof value === 'function' ? value.bind(all) : value;
+      },
+    });
+
+  // Of an address the header takes a while to come.
+  test.each([false, true])('once, with `ownDevice: %s`', async (ownDevice) => {
+    const adapter = asGpu((await gpu.requestAdapter())!);
+    const session = await loadModel(`${url}/model`, { adapter, fallback: 'wasm', ownDevice });
+    expect(session.backend).toBe('webgpu');
+    expectClose((await session.run(image)).data, Float32Array.from(expected), { relativeL2: 1e-5 });
+    session.dispose();
+  });
+
+  test('unless it computes on the processor', async () => {
+    const adapter = new Proxy(asGpu((await gpu.requestAdapter())!), {
+      get: (all, name) => (name === 'info' ? { description: 'llvmpipe' } : Reflect.get(all, name)),
+    });
+    const session = await loadModel(file, { adapter, fallback: 'wasm', ownDevice: true });
+    expect(session).toMatchObject({ backend: 'wasm', reason: 'llvmpipe, software computes on the processor' });
+    session.dispose();
+  });
 });
 
 describe('rejects', () => {

@@ -116,6 +116,23 @@ describe('failures', () => {
     vi.unstubAllGlobals();
   });
 
+  test.each([undefined, 'etag', '*', 'ETag, Content-Encoding, Access-Control-Expose-Headers'])('of another site that exposes %s', async (exposed) => {
+    // As Chromium shows it: of `*` and of its own name alone the header itself is among what is exposed.
+    const headers = { 'content-length': String(file.length), ...(exposed?.match(/\*|access/i) && { 'access-control-expose-headers': exposed }) };
+    const respond = (encoded: object) => Object.defineProperty(new Response(file, { headers: { ...headers, ...encoded } }), 'type', { value: 'cors' });
+    const lengthOf = async (encoded: object) => (await urlSource('http://localhost/model', { fetch: async () => respond(encoded) }).open()).byteLength;
+    expect(await lengthOf({})).toBe('access-control-expose-headers' in headers ? file.length : undefined);
+    expect(await lengthOf({ 'content-encoding': 'gzip' })).toBe(undefined);
+  });
+
+  test('more bytes than `maxBytes`, wherever they come from', async () => {
+    for (const source of [`${url}/model`, `${url}/chunked`, new Blob([file]), new Uint8Array(file), new Uint8Array(file).buffer]) {
+      await expect(readModel(source, { maxBytes: file.length - 1 })).rejects.toEqual(code('limit-exceeded'));
+      await expect(loadModel(source, { maxBytes: file.length - 1, backend: 'wasm' })).rejects.toEqual(code('limit-exceeded'));
+      expect((await readModel(source, { maxBytes: file.length })).labels).toHaveLength(10);
+    }
+  });
+
   test('cancellation before and in the middle', async () => {
     await expect(readModel(`${url}/model`, { signal: AbortSignal.abort() })).rejects.toEqual(code('aborted'));
     const controller = new AbortController();

@@ -1,5 +1,5 @@
 /** Sessions and their devices: shared, lost, and replaced. A device is lost here by `destroy()`; a real crash is a browser's test. */
-import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { openNodeGpu } from '../../cli/node-adapter.ts';
 import {
   createSession,
@@ -63,6 +63,15 @@ describe('sessions that ask for the same device', () => {
     expect((await open()).device).not.toBe(device);
   });
 
+  test('share that of an adapter of the caller\'s, which gives no other one once it is gone', async () => {
+    const adapter = (await gpu.requestAdapter())!;
+    const [first, second] = [await open({ adapter }), await open({ adapter }, other)];
+    expect(second.device).toBe(first.device);
+    first.dispose();
+    second.dispose();
+    await expect(open({ adapter })).rejects.toThrow(/gave no device: [^]*; an adapter gives one device: request another adapter/);
+  });
+
   test('run 51 times at the same time, each gets its own answers, to the bit', async () => {
     const all = [await open(), await open({}, other), await open({ schedule: 'reference' })];
     const inputs = Array.from({ length: 17 }, (_, i) => image(20 + i, 1 + (i % 4)));
@@ -85,6 +94,29 @@ describe('a lost device', () => {
     expect([...(await session.run(image(1))).data]).toEqual([...expected.data]);
     expect(session.device).not.toBe(device);
     expect(lost).toEqual([code('device-lost')]);
+  });
+
+  test('is told to every listener, whatever one of them throws', async () => {
+    const shown = vi.spyOn(console, 'error').mockImplementation(() => {});
+    const slip = new Error('a slip of the app');
+    const lost: CompConvError[] = [];
+    const session = await open({ onDeviceLost() { throw slip; } });
+    await open({ onDeviceLost: (error) => lost.push(error) }, other);
+    const expected = [...(await session.run(image(1))).data];
+    session.device.destroy();
+    await session.device.lost;
+    // An unhandled rejection would fail the test run.
+    expect([...(await session.run(image(1))).data]).toEqual(expected);
+    expect(lost).toEqual([code('device-lost')]);
+    expect(shown.mock.calls).toEqual([[slip]]);
+    const reported = vi.fn();
+    vi.stubGlobal('reportError', reported);
+    session.device.destroy();
+    await session.device.lost;
+    await session.run(image(1));
+    expect(reported.mock.calls).toEqual([[slip]]);
+    vi.unstubAllGlobals();
+    shown.mockRestore();
   });
 
   test('is replaced once for all sessions on it, and what waited for its turn runs there', async () => {

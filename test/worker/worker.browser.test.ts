@@ -195,7 +195,7 @@ describe('an input', () => {
 
   test('is refused with the message that the page’s own session has', async () => {
     const found = await inPage(`
-      const inputs = [{ shape: [1, 1, 28, 28], data: new Float32Array(7) }, { shape: [1, 1, 28, 28], data: [] }, { shape: [1, 2, 28, 28], data: new Float32Array(1568) }, [], 7, null, new Date(),
+      const inputs = [{ shape: undefined, data: new Float32Array(784) }, { shape: null, data: new Float32Array(784) }, { shape: [1, 1, 28, 28], data: new Float32Array(7) }, { shape: [1, 1, 28, 28], data: [] }, { shape: [1, 2, 28, 28], data: new Float32Array(1568) }, [], 7, null, new Date(),
         new Image(), document.createElement('video'), Object.assign(document.createElement('canvas'), { width: 0 }), new Blob(['no image']), { width: 2, height: 2, data: new Uint8Array(3) }];
       const messages = [];
       // Ours first: theirs moves away.
