@@ -2,6 +2,7 @@
  * Biases and BatchNorms as one scale and shift per channel, computed at load in float64 and folded into weights or
  * handed to an epilogue.
  */
+import { runs } from '../tensor/channel-layout.ts';
 import type { AttrsOf, Node } from '../ops/node.ts';
 import type { Weights } from '../weights/weights.ts';
 
@@ -51,6 +52,15 @@ export function evaluateAffine(terms: readonly AffineTerm[], channels: number, w
     }
   }
   return { scale, shift };
+}
+
+/** Tells what terms do apart. Which of them an op of some name has depends on the plan: on passes, on taps. */
+export function affineKey(terms: readonly AffineTerm[]): string {
+  const texts = terms.map((term) => {
+    if (term.kind === 'bias') return `+ ${term.param}`;
+    return term.kind === 'scale' ? `* ${term.param} ${runs(term.channels)}` : `${term.node} ${term.epsilon}`;
+  });
+  return `(${texts.join(', ')})`;
 }
 
 /** Names of the parameters that terms read. */

@@ -5,10 +5,10 @@
 import { LANES, type ChannelLayout } from '../tensor/channel-layout.ts';
 import type { Dtype } from '../tensor/dtype.ts';
 import type { Weights } from '../weights/weights.ts';
-import { affineParams, evaluateAffine } from './affine.ts';
+import { affineKey, affineParams, evaluateAffine } from './affine.ts';
 import type { FusedOp } from './fused-op.ts';
 
-/** A recipe. `key` tells equal constants apart from different ones, across input sizes and batches. */
+/** A recipe. `key` tells equal constants apart from different ones, across all plans of a network. */
 export interface Constant {
   readonly key: string;
   /** Of its elements: weights are stored as activations are, what an epilogue reads is always `f32`. */
@@ -29,7 +29,7 @@ export const BYTES_PER_VECTOR = LANES * BYTES_PER_ELEMENT;
 export function biasConstant({ name, affine, output }: FusedOp, vectors: number): Constant {
   return {
     dtype: 'f32',
-    key: `${name} bias ${vectors}`,
+    key: `${name} bias ${vectors} ${affineKey(affine)}`,
     byteLength: vectors * BYTES_PER_VECTOR,
     params: affineParams(affine),
     pack: (weights, target) => target.set(evaluateAffine(affine, output.c, weights).shift),
@@ -40,7 +40,7 @@ export function biasConstant({ name, affine, output }: FusedOp, vectors: number)
 export function affineConstant({ name, affine, output }: FusedOp, { key, pitch, lanes }: ChannelLayout): Constant {
   return {
     dtype: 'f32',
-    key: `${name} affine ${key}`,
+    key: `${name} affine ${key} ${affineKey(affine)}`,
     byteLength: 2 * pitch * BYTES_PER_ELEMENT,
     params: affineParams(affine),
     pack(weights, target) {

@@ -2,7 +2,7 @@
 import code from '../../shaders/conv2d-then-depthwise.wgsl?raw';
 import { LANES, roundUp } from '../tensor/channel-layout.ts';
 import type { DepthwiseConv2dAttrs } from '../ops/depthwise-conv2d.ts';
-import { affineParams, evaluateAffine } from './affine.ts';
+import { affineKey, affineParams, evaluateAffine } from './affine.ts';
 import { BYTES_PER_VECTOR, type Constant } from './constants.ts';
 import type { ConvThenDepthwiseAttrs, FusedOp } from './fused-op.ts';
 import { linearWorkgroups, type Kernel, type Lowered, type Surroundings } from './kernel.ts';
@@ -83,7 +83,7 @@ function tailParams({ name, source, affine, output }: FusedOp<DepthwiseConv2dAtt
   const param = `${source}.weight`;
   const pitch = vectors * LANES;
   return {
-    key: `${name} filter ${vectors}`,
+    key: `${name} filter ${param} ${vectors} ${affineKey(affine)}`,
     dtype: 'f32',
     byteLength: 10 * vectors * BYTES_PER_VECTOR,
     params: [param, ...affineParams(affine)],

@@ -121,12 +121,14 @@ function weightConstant(
       const data = matrix.evaluate(weights);
       const { scale } = stores.folded(weights);
       const taps = k * k;
-      // A group's channels lie as those of the first one do: groups are convolved in the graph's own order.
+      const outputs = outChannels / groups;
       const input = (tap: number, channel: number) => tap * groupVectors * LANES + inLayout.lanes[channel];
-      const rows = Uint32Array.from({ length: inChannels * taps }, (_, i) => row(input(i % taps, Math.floor(i / taps))));
-      // Without groups of their own, outputs of a group begin further down.
-      const shift = (o: number) => (hasOwnGroups ? 0 : Math.floor(o / (outChannels / groups)) * inChannels * pitch);
-      packRows(data, target, { rows, first: 0, outputs: outChannels, scale, column: (o) => shift(o) + column(outLanes[o]) });
+      for (let group = 0; group < groups; group++) {
+        // Convolved on its own, a group's channels lie as those of the first one do: in the graph's own order.
+        const begin = hasOwnGroups ? 0 : group * inChannels;
+        const rows = Uint32Array.from({ length: inChannels * taps }, (_, i) => row(input(i % taps, begin + Math.floor(i / taps))));
+        packRows(data, target, { rows, first: group * outputs, outputs, scale, column: (o) => column(outLanes[o]) });
+      }
     },
   };
 }

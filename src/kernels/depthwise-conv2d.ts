@@ -111,7 +111,7 @@ function weightConstant(op: FusedOp<DepthwiseConv2dAttrs>, isTexture: boolean, s
   const rows = isTexture ? (k + 2) * k : k * k;
   const firstRow = isTexture ? k : 0;
   return {
-    key: `${op.name} weights ${k}x${k} ${isTexture ? 'texture ' : ''}${stores.foldedKey}`,
+    key: `${op.name} weights ${param} ${k}x${k} ${isTexture ? 'texture ' : ''}${stores.foldedKey}`,
     dtype: around.dtype,
     byteLength: rows * pitch * bytesPerElement(around.dtype),
     ...(isTexture && { texture: { width: pitch / LANES, height: rows } }),

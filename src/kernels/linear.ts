@@ -7,7 +7,7 @@ import { CompConvError } from '../errors.ts';
 import { LANES, channelVectors, type ChannelLayout } from '../tensor/channel-layout.ts';
 import { bytesPerElement, type Dtype } from '../tensor/dtype.ts';
 import type { LinearAttrs } from '../ops/linear.ts';
-import { affineParams, evaluateAffine } from './affine.ts';
+import { affineKey, affineParams, evaluateAffine } from './affine.ts';
 import { biasConstant, packRows, type Constant } from './constants.ts';
 import { residualOverride, residualRef } from './epilogue.ts';
 import type { FusedOp } from './fused-op.ts';
@@ -71,7 +71,7 @@ function weightConstant(op: FusedOp<LinearAttrs>, layout: ChannelLayout, dtype: 
   const first = firstVector * LANES;
   const outputs = Math.min(columns, op.output.c - first);
   return {
-    key: `${op.name} weights ${h}x${w} ${firstVector}+${rangeVectors} ${key}`,
+    key: `${op.name} weights ${param} ${h}x${w} ${firstVector}+${rangeVectors} ${key} ${affineKey(op.affine)}`,
     dtype,
     byteLength: h * w * pitch * columns * bytesPerElement(dtype),
     params: [param, ...affineParams(op.affine)],

@@ -4,7 +4,7 @@
  */
 import { LANES, PADDING, channelsOfLanes, roundUp, sameLayout } from '../tensor/channel-layout.ts';
 import type { Weights } from '../weights/weights.ts';
-import { affineParams, evaluateAffine, type Affine } from './affine.ts';
+import { affineKey, affineParams, evaluateAffine, type Affine } from './affine.ts';
 import { BYTES_PER_VECTOR, type Constant } from './constants.ts';
 import type { Epilogue, FusedOp, Store } from './fused-op.ts';
 import { WORKGROUP_SIZE, type BufferRef, type Surroundings } from './kernel.ts';
@@ -63,9 +63,10 @@ function planOne(op: FusedOp, store: Store, sumVectors: number, around: Surround
   };
   const foldedParams = affineParams([...op.affine, ...(finish?.affine ?? [])]);
   const layouts = [op.name, value, ...(residual === undefined ? [] : [residual])].map((name) => around.layoutOf(name).key).join(' / ');
+  const terms = `${affineKey(op.affine)}${finish ? affineKey(finish.affine) : ''}`;
   const params: Constant = {
     dtype: 'f32',
-    key: `${op.name} params ${sumVectors} ${value}@${at} ${layouts}`,
+    key: `${op.name} params ${sumVectors} ${value}@${at} ${layouts} ${terms}`,
     byteLength: (sumVectors + (mode === 2 ? sumVectors : 0)) * BYTES_PER_VECTOR,
     params: foldedParams,
     pack(weights, target) {
@@ -91,7 +92,7 @@ function planOne(op: FusedOp, store: Store, sumVectors: number, around: Surround
     params,
     folded,
     foldedParams,
-    foldedKey: finish ? `${value}@${at} ${layouts}` : layouts,
+    foldedKey: `${finish ? `${value}@${at} ` : ''}${layouts} ${terms}`,
     invocations: (sums) => ({ total: sums, sizes: {} }),
   };
 }
@@ -126,9 +127,13 @@ function planParts(op: FusedOp, stores: readonly Store[], sumVectors: number, ar
   const own = (weights: Weights) => evaluateAffine(op.affine, op.output.c, weights);
   const params: Constant = {
     dtype: 'f32',
-    key: `${op.name} parts ${sumVectors} ${rows.length} ${all.map(({ value, at }) => `${value}@${at} ${around.layoutOf(value).key}`).join(' ')} ${
-      finish.residual === undefined ? '' : around.layoutOf(finish.residual).key
-    } ${op.inputs.map((input) => around.layoutOf(input).key).join(' ')}`,
+    key: [
+      `${op.name} parts ${sumVectors} of ${y}`,
+      ...all.map(({ value, at, vectors }) => `${value}@${at}+${vectors} ${around.layoutOf(value).key}`),
+      ...copies.map(({ attrs: { begin, channels } }) => `${begin}+${channels}`),
+      ...[op.name, ...op.inputs, ...(finish.residual === undefined ? [] : [finish.residual])].map((value) => around.layoutOf(value).key),
+      `${affineKey(op.affine)}${affineKey(finish.affine)}`,
+    ].join(' '),
     byteLength: (sumVectors + blocks * rowCount) * BYTES_PER_VECTOR + sources.length * 4,
     params: affineParams([...op.affine, ...finish.affine]),
     pack(weights, target) {
@@ -192,7 +197,7 @@ function planParts(op: FusedOp, stores: readonly Store[], sumVectors: number, ar
     params,
     folded: own,
     foldedParams: affineParams(op.affine),
-    foldedKey: around.layoutOf(op.name).key,
+    foldedKey: `${around.layoutOf(op.name).key} ${affineKey(op.affine)}`,
     invocations(sums, workgroupSize = WORKGROUP_SIZE) {
       const copyBegin = roundUp(sums, workgroupSize);
       const total = run ? copyBegin + Math.ceil((n * h * w) / COPY_PIXELS) * copyVectors : sums;

@@ -14,7 +14,7 @@ import type { Conv2dAttrs } from '../ops/conv2d.ts';
 import type { FusedOp } from '../kernels/fused-op.ts';
 import { ownMatrix, type Matrix } from '../kernels/matrix.ts';
 import { joinRuns } from './merge-grows.ts';
-import { indexed, isBare, joins, type Decision, type Index, type Joined, type Op, type Program } from './program.ts';
+import { indexed, isBare, isRaw, joins, type Decision, type Index, type Joined, type Op, type Program } from './program.ts';
 import { surroundings } from './settle-layouts.ts';
 
 /** MACs that take about as long as a dispatch and its wait: 2.5 us of a GPU at 1 TMAC/s, 0.4 ms of a processor at 3.5 GMAC/s. */
@@ -35,7 +35,7 @@ export function collapseModules(program: Program, decision: Decision): Program {
   return index.program;
 }
 
-/** A convolution that reads slices and a convolution of one input, and nothing else does. */
+/** A convolution that reads slices and a convolution of one input as they are, and nothing else does. All of them go to one other value as well. */
 interface Module {
   readonly primitive: Convolution;
   readonly grow: Convolution;
@@ -47,7 +47,7 @@ function moduleOf(index: Index, name: string): Module | undefined {
   const grow = index.op.get(name);
   if (!grow || !isLinear(grow) || grow.attrs.stride !== 1) return undefined;
   const [scratch] = grow.inputs;
-  if (!index.program.joined.has(scratch) || index.readers.get(scratch) !== 1) return undefined;
+  if (!index.program.joined.has(scratch) || index.readers.get(scratch) !== 1 || !isRaw(index, scratch)) return undefined;
   const writers = index.writers.get(scratch)!;
   const primitives = writers.filter(({ attrs }) => attrs.op !== 'channel-slice');
   const [primitive] = primitives;
@@ -57,6 +57,7 @@ function moduleOf(index: Index, name: string): Module | undefined {
     (op) =>
       op.inputs[0] === primitive.inputs[0] &&
       (op === primitive || (op.attrs.op === 'channel-slice' && op.attrs.stride === primitive.attrs.stride)) &&
+      op.stores!.some(({ value }) => value === goal) &&
       op.stores!.every(({ value }) => value === scratch || value === goal),
   );
   return isOne && grow.stores?.every(({ value }) => value === goal) ? { primitive, grow, scratch } : undefined;

@@ -6,6 +6,7 @@
  * free for its whole lifetime. A buffer is as large as its first value, so none ever grows. Of whole buffers ResNet50 needs
  * at least 1.125 times its lower bound, 300 random orders say.
  */
+import { invariant } from '../errors.ts';
 import type { ChannelLayout } from '../tensor/channel-layout.ts';
 import type { ImageShape } from '../tensor/image-shape.ts';
 import { bytesPerElement, type Dtype } from '../tensor/dtype.ts';
@@ -53,7 +54,11 @@ export function assignMemory(
   for (const name of wanted) lifetimes.get(name)!.last = dispatches.length;
 
   const lifespan = ({ first, last }: { first: number; last: number }) => last - first;
-  const values = [...lifetimes].map(([name, lifetime]) => ({ name, ...lifetime, bytes: valueBytes(planned.get(name)!, dtype) }));
+  const values = [...lifetimes].map(([name, lifetime]) => {
+    const bytes = valueBytes(planned.get(name)!, dtype);
+    invariant(Number.isFinite(bytes), `the value ${name} has ${bytes} bytes`);
+    return { name, ...lifetime, bytes };
+  });
   const bufferBytes: number[] = [];
   const occupants: (typeof values)[] = [];
   const bufferOf = new Map<string, number>();

@@ -11,7 +11,7 @@ import { LANES, channelVectors, segmentedLayout } from '../tensor/channel-layout
 import type { Conv2dAttrs } from '../ops/conv2d.ts';
 import type { FusedOp, Store } from '../kernels/fused-op.ts';
 import { ownMatrix, type Matrix } from '../kernels/matrix.ts';
-import { indexed, isBare, joinedLayout, type Index, type Joined, type Op, type Program } from './program.ts';
+import { indexed, isBare, isRaw, joinedLayout, type Index, type Joined, type Op, type Program } from './program.ts';
 
 export function mergeGrows(program: Program): Program {
   let index = indexed(program);
@@ -23,7 +23,8 @@ export function mergeGrows(program: Program): Program {
 }
 
 /** Merges the convolution that feeds the one of this name into it; undefined if there is no such pair. */
-function mergeInto({ program, op: ops, readers }: Index, name: string): Program | undefined {
+function mergeInto(index: Index, name: string): Program | undefined {
+  const { program, op: ops, readers } = index;
   const outer = ops.get(name);
   if (!outer || !isLinearPointwise(outer)) return undefined;
   const pair = program.joined.get(outer.inputs[0]);
@@ -31,7 +32,8 @@ function mergeInto({ program, op: ops, readers }: Index, name: string): Program 
   const [inner] = inners;
   if (!pair || inners.length !== 1 || !isLinearPointwise(inner)) return undefined;
   const source = program.joined.get(inner.inputs[0]);
-  if (!source || readers.get(outer.inputs[0]) !== 1 || readers.get(inner.inputs[0]) !== 1) return undefined;
+  const isLinear = [outer, inner].every(({ inputs: [value] }) => readers.get(value) === 1 && isRaw(index, value));
+  if (!source || !isLinear) return undefined;
   const outerStores = outer.stores;
   const innerStores = inner.stores?.filter(({ value }) => value !== outer.inputs[0]);
   // What is left of the inner one's stores goes where the outer one's go.
@@ -54,6 +56,8 @@ function mergeInto({ program, op: ops, readers }: Index, name: string): Program 
     shape: { ...source.shape, c: sourceChannels + sliceChannels.length },
     parts: [...renumbered, ...source.parts.filter(({ writer }) => isSlice(writer)), ...source.parts.filter(({ writer }) => !isSlice(writer))],
   };
+  // An op stores one run of it.
+  if (new Set(input.parts.map(({ writer }) => writer)).size < input.parts.length) return undefined;
   const innerChannels = pair.parts.find(({ writer }) => writer === inner.name)!.channels;
   const channels = inner.output.c + outer.output.c;
   const merged: FusedOp<Conv2dAttrs> = {

@@ -111,6 +111,11 @@ export function isBare({ affine, residual, relu }: Epilogue): boolean {
   return affine.length === 0 && residual === undefined && !relu;
 }
 
+/** Whether a value in parts is what its writers compute: nothing is done to it on the way. */
+export function isRaw({ writers }: Index, value: string): boolean {
+  return writers.get(value)!.every(({ stores = [] }) => stores.every((store) => store.value !== value || store.finish === undefined));
+}
+
 /** The program as lines of text: each op, what it computes, where that goes, what happens on the way; then the values in parts. */
 export function printProgram({ ops, joined, output }: Program): string[] {
   const lines = ops.map((op) => {

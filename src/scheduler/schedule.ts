@@ -3,13 +3,16 @@
  * sub-dispatches, nothing fused but epilogues; `optimized` adds the passes that buy time.
  */
 import { CompConvError, invariant } from '../errors.ts';
+import { plainLayout } from '../tensor/channel-layout.ts';
 import type { Dtype } from '../tensor/dtype.ts';
+import type { ImageShape } from '../tensor/image-shape.ts';
 import type { Graph } from '../graph/graph.ts';
 import { resolveTap } from '../graph/taps.ts';
 import type { Constant } from '../kernels/constants.ts';
 import type { Dispatch, KernelLimits } from '../kernels/kernel.ts';
 import { lowerAvoiding, planAvoiding } from './avoid.ts';
 import { collapseModules } from './collapse-modules.ts';
+import { dropUnreadNodes } from './drop-unread-nodes.ts';
 import { expandModules } from './expand-modules.ts';
 import { freeShuffle } from './free-shuffle.ts';
 import { freeSlices } from './free-slices.ts';
@@ -99,27 +102,24 @@ function makePlan(graph: Graph, limits: ScheduleLimits, options: ScheduleOptions
   const { schedule: name = 'optimized', dtype = 'f32', keep = [], excluded } = options;
   const kept = new Map(keep.map((tap) => [tap, resolveTap(graph, tap)]));
   const forms: Form[] = [];
-  const program = optimize(fuseEpilogues(expandModules(graph), [...new Set(kept.values())]), limits, options, forms);
+  const wanted = [...new Set(kept.values())];
+  const program = optimize(fuseEpilogues(expandModules(dropUnreadNodes(graph, wanted)), wanted), limits, options, forms);
   if (program.ops.length === 0) throw new CompConvError('invalid-graph', `${graph.name}: there is nothing to run but the input`);
   const around = surroundings(program, { limits, dtype, ...(options.choices && { choices: options.choices }) });
   const dispatches: Dispatch[] = [];
   const constants = new Map<string, Constant>();
-  const shapes = new Map([[program.input, program.inputShape]]);
-  for (const [joined, { shape }] of program.joined) shapes.set(joined, shape);
+  const values = new Map<string, PlannedValue>();
+  const addValue = (name: string, shape: ImageShape, layout = around.layoutOf(name)) => values.set(name, { shape, pitch: layout.pitch, layout });
+  addValue(program.input, program.inputShape);
+  for (const [joined, { shape }] of program.joined) addValue(joined, shape);
   for (const op of program.ops) {
-    if (!op.stores || op.stores.some(({ value }) => value === op.name)) shapes.set(op.name, op.output);
+    if (!op.stores || op.stores.some(({ value }) => value === op.name)) addValue(op.name, op.output);
     const lowered = lowerAvoiding(op, around, excluded);
     const layer = layerOf(graph, op.source);
     dispatches.push(...lowered.dispatches.map((call) => ({ ...call, layer })));
     for (const constant of lowered.constants) constants.set(constant.key, constant);
-    for (const [temporary, shape] of lowered.temporaries ?? []) shapes.set(temporary, shape);
+    for (const [temporary, shape] of lowered.temporaries ?? []) addValue(temporary, shape, plainLayout(shape.c));
   }
-  const values = new Map<string, PlannedValue>(
-    [...shapes].map(([value, shape]) => {
-      const layout = around.layoutOf(value);
-      return [value, { shape, pitch: layout.pitch, layout }];
-    }),
-  );
   const plan: Plan = {
     name: graph.name,
     schedule: name,
@@ -190,9 +190,11 @@ function checkLimits(plan: Plan, limits: ScheduleLimits): void {
     if (valueBytes(value, plan.dtype) > largest) throw fail(`the value ${name}`, valueBytes(value, plan.dtype), 'use a smaller batch or image');
   }
   for (const { key, byteLength } of plan.constants.values()) {
+    invariant(Number.isFinite(byteLength), `the constant ${key} has ${byteLength} bytes`);
     if (byteLength > largest) throw fail(`the constant ${key}`, byteLength, 'use a smaller network');
   }
   for (const { label, workgroups } of plan.dispatches) {
+    invariant(workgroups.every(Number.isFinite), `${label} has ${workgroups.join('x')} workgroups`);
     if (workgroups.some((count) => count > limits.maxComputeWorkgroupsPerDimension)) {
       throw new CompConvError('limit-exceeded', `${label}: needs ${workgroups.join('x')} workgroups; use a smaller batch or image`);
     }

@@ -3,6 +3,7 @@
  * Convolutions and linear layers read any layout; pools and pointwise ops hand theirs on; the others want the graph's own
  * order. The network's output ends up in it, too.
  */
+import { invariant } from '../errors.ts';
 import { plainLayout, sameLayout, segmentedLayout, shuffledChannel, type ChannelLayout } from '../tensor/channel-layout.ts';
 import type { ImageShape } from '../tensor/image-shape.ts';
 import type { ChannelSliceAttrs } from '../ops/channel-slice.ts';
@@ -91,6 +92,7 @@ export function surroundings(program: Program, given: Partial<Omit<Surroundings,
       let layout = known.get(value);
       if (!layout) {
         const joined = program.joined.get(value);
+        invariant(joined || channels.has(value), `no op computes ${value}`);
         known.set(value, (layout = joined ? joinedLayout(joined) : plainLayout(channels.get(value)!)));
       }
       return layout;

@@ -26,6 +26,8 @@ export function zeroCopyConcat(program: Program): Program {
   const pieces = new Map<string, readonly Piece[]>();
   const ownReaders = readersBesidesConcats(program);
   const copiesBefore = new Map<string, Op[]>();
+  /** By copy, the value that it copies. */
+  const copiedBy = new Map<string, string>();
 
   for (const concat of program.ops) {
     if (concat.attrs.op !== 'channel-concat') continue;
@@ -38,17 +40,22 @@ export function zeroCopyConcat(program: Program): Program {
       planned.set(value, runs);
       return op !== undefined && order.get(value)! > ready && canStore(op, runs, stores.get(value) ?? [], (ownReaders.get(value) ?? 0) > 0);
     };
-    const parts = flat.map((piece) => ({ ...piece, isStored: isStored(piece) }));
-    const copied = parts.filter((part) => !part.isStored);
-    const stays = copied.length > parts.length - copied.length;
-    const copies = copied.map(({ value, channels }) => copyOf(value, channels.length, concat));
-    for (const value of stays ? concat.inputs : copied.map((part) => part.value)) {
+    // A value may be a piece twice: each copy has a name of its own. A copy has no value of its own, so what it copies is copied again.
+    const copyAs = ({ value, channels }: Piece, index: number) => {
+      const copied = copiedBy.get(value) ?? value;
+      return copyOf(copied, channels.length, concat, `${copied}~${concat.name}.${index}`);
+    };
+    const parts = flat.map((piece, index) => ({ ...piece, copy: isStored(piece) ? undefined : copyAs(piece, index) }));
+    const copies = parts.flatMap(({ copy }) => copy ?? []);
+    const stays = copies.length > parts.length - copies.length;
+    for (const value of stays ? concat.inputs : copies.flatMap(({ inputs }) => inputs)) {
       ownReaders.set(value, (ownReaders.get(value) ?? 0) + 1);
     }
     if (stays) continue;
     copiesBefore.set(concat.name, copies);
-    const named = parts.map((part) => ({ ...part, writer: part.isStored ? part.value : copyName(part.value, concat) }));
+    const named = parts.map(({ value, channels, copy }) => ({ channels, writer: copy?.name ?? value }));
     for (const copy of copies) {
+      copiedBy.set(copy.name, copy.inputs[0]);
       ops.set(copy.name, copy);
       order.set(copy.name, order.get(concat.name)!);
     }
@@ -88,9 +95,12 @@ function flatten(concat: FusedOp<JoinAttrs>, pieces: ReadonlyMap<string, readonl
 function readersBesidesConcats({ ops, ...program }: Program): Map<string, number> {
   const readers = countReaders({ ...program, ops: ops.map((op) => (op.attrs.op === 'channel-concat' ? { ...op, inputs: [] } : op)) });
   const concats = ops.filter(({ attrs }) => attrs.op === 'channel-concat');
-  /** How many joined values it could be a part of, those of which one is a part included. */
+  /** How often it could be a part of joined values, those of which one is a part included. */
   const goals = (value: string): number =>
-    concats.reduce((sum, concat) => sum + (concat.inputs.includes(value) ? 1 + (isBare(concat) ? goals(concat.name) : 0) : 0), 0);
+    concats.reduce((sum, concat) => {
+      const times = concat.inputs.filter((input) => input === value).length;
+      return times === 0 ? sum : sum + times * (1 + (isBare(concat) ? goals(concat.name) : 0));
+    }, 0);
   for (const { name } of ops) if (goals(name) > 2) readers.set(name, (readers.get(name) ?? 0) + 1);
   return readers;
 }
@@ -108,13 +118,11 @@ function canStore(op: Op, runs: number, before: readonly Store[], isRead: boolea
   return others <= 1 && before.every(({ finish }) => finish === undefined);
 }
 
-const copyName = (value: string, concat: Op) => `${value}~${concat.name}`;
-
 /** A copy of a value's first channels, as an op. */
-function copyOf(value: string, channels: number, concat: Op): FusedOp<ChannelSliceAttrs> {
+function copyOf(value: string, channels: number, concat: Op, name: string): FusedOp<ChannelSliceAttrs> {
   const shape = concat.inputShapes[concat.inputs.indexOf(value)] ?? concat.output;
   return {
-    name: copyName(value, concat),
+    name,
     attrs: { op: 'channel-slice', begin: 0, channels, stride: 1 },
     inputs: [value],
     inputShapes: [shape],

@@ -42,8 +42,8 @@ export function segmentedLayout(segments: readonly (readonly number[])[]): Chann
   return { key: `${pitch}[${runs(lanes)}]`, pitch, lanes };
 }
 
-/** The lanes as runs of equal steps: a short text that names the layout. */
-function runs(lanes: Uint32Array): string {
+/** Numbers, such as lanes, as runs of equal steps: a short text that tells them apart from others. */
+export function runs(lanes: ArrayLike<number>): string {
   const texts: string[] = [];
   for (let begin = 0, end = 1; begin < lanes.length; begin = end++) {
     const step = lanes[end] - lanes[begin];

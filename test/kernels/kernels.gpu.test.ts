@@ -63,6 +63,10 @@ describe('conv2d', () => {
     [image(1, 5, 7, 6), 9, 3, 1, 1, 3],
     [image(2, 5, 7, 10), 10, 3, 2, 1, 10],
     [image(1, 5, 7, 16), 16, 1, 1, 0, 4],
+    // Groups of no whole vec4s, with outputs for several tiles.
+    [image(1, 5, 7, 10), 70, 3, 1, 1, 2],
+    [image(1, 6, 4, 58), 40, 2, 1, 1, 2],
+    [image(1, 5, 7, 21), 147, 1, 1, 0, 7],
     // Windows that lie beside the image.
     [image(1, 6, 5, 8), 8, 1, 1, 2],
     [image(2, 6, 5, 5), 7, 3, 2, 5],

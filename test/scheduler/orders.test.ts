@@ -23,6 +23,17 @@ test('a shuffle moves what lies at q C/g + j to channel j g + q: a permutation, 
   );
 });
 
+test('a shuffle of a shuffle is the one of the product of their groups, where that divides the channels', () => {
+  const groups = fc.integer({ min: 1, max: 8 });
+  fc.assert(
+    fc.property(groups, groups, groups, (first, second, perGroup) => {
+      const channels = first * second * perGroup;
+      const by = (groups: number) => (position: number) => shuffledChannel(position, channels, groups);
+      for (let position = 0; position < channels; position++) expect(by(second)(by(first)(position))).toBe(by(first * second)(position));
+    }),
+  );
+});
+
 test('segments are padded one by one, and equal keys are equal layouts', () => {
   const layout = segmentedLayout([[4, 0, 1, 2, 3], [6, 5]]);
   expect(layout.pitch).toBe(12);

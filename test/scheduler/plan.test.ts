@@ -8,10 +8,12 @@ import { createNetwork } from '../../src/models/network.ts';
 import type { CompConvAttrs } from '../../src/ops/comp-conv.ts';
 import { uniformStructs, valuesOf } from '../../src/kernels/kernel.ts';
 import { fuseEpilogues } from '../../src/scheduler/fuse-epilogues.ts';
-import { valueBytes } from '../../src/scheduler/memory.ts';
+import { assignMemory, valueBytes } from '../../src/scheduler/memory.ts';
 import { printPlan, schedules, summarizePlan, type Plan } from '../../src/scheduler/plan.ts';
 import { printProgram, type Program } from '../../src/scheduler/program.ts';
 import { DEFAULT_LIMITS, passNames, schedule, type ScheduleOptions } from '../../src/scheduler/schedule.ts';
+import { plainLayout } from '../../src/tensor/channel-layout.ts';
+import { orderedGraphs } from './ordered-graphs.ts';
 
 const LARGE_LIMITS = { ...DEFAULT_LIMITS, maxStorageBufferBindingSize: 2 ** 30, maxBufferSize: 2 ** 30 };
 /** A software adapter's. */
@@ -73,6 +75,28 @@ describe('epilogues', () => {
     const g = new GraphBuilder();
     g.batchNorm('bn', g.relu('relu', g.conv2d('conv', g.input({ n: 1, h: 4, w: 4, c: 4 }), 4, { kernelSize: 1 })));
     expect(kernelsOf(g.build('relu-bn'))).toEqual(['conv2d-8x4', 'pointwise']);
+  });
+});
+
+describe.each(schedules)('what is carried out, schedule %s', (name) => {
+  const graph = orderedGraphs()['a head that nobody reads'].graph;
+  const layers = (keep: readonly string[]) => new Set(schedule(graph, DEFAULT_LIMITS, { schedule: name, keep }).dispatches.map(({ layer }) => layer));
+  const trunk = ['a', 'b', 'fc'];
+
+  test('nothing that neither the output nor a tap depends on', () => {
+    expect([...layers([])].sort()).toEqual(trunk);
+    expect([...layers(['head'])].sort()).toEqual([...trunk, 'head.conv']);
+    expect([...layers(['head.conv'])].sort()).toEqual([...trunk, 'head.conv']);
+  });
+
+  test('no two ops of one name, after any pass', () => {
+    for (const { graph } of Object.values(orderedGraphs())) {
+      const onPass = (pass: string, { ops }: Program) => {
+        const names = ops.map((op) => op.name);
+        expect([...new Set(names)], `${graph.name}, ${pass}`).toEqual(names);
+      };
+      schedule(graph, DEFAULT_LIMITS, { schedule: name, onPass });
+    }
   });
 });
 
@@ -190,6 +214,19 @@ describe('memory', () => {
     expectSoundMemory(schedule(createNetwork(options), SOFTWARE));
     const { activationBytes, activationLowerBoundBytes } = summarizePlan(plan);
     expect(activationBytes / activationLowerBoundBytes).toBeLessThanOrEqual(factor);
+  });
+
+  test.each(Object.entries(orderedGraphs()))('%s: sound, whatever is tapped', (_, { graph }) => {
+    for (const name of schedules) {
+      for (const keep of [[], graph.nodes.map((node) => node.name)]) expectSoundMemory(schedule(graph, LARGE_LIMITS, { schedule: name, keep }));
+    }
+    expectSoundMemory(schedule(graph, LARGE_LIMITS, FORCED));
+  });
+
+  test('a size that is no number is an error of ours, not a buffer', () => {
+    const shape = { n: 1, h: 2, w: 2, c: 3 };
+    const values = new Map([['x', { shape, pitch: NaN, layout: plainLayout(3) }]]);
+    expect(() => assignMemory([], values, 'x', ['x'], 'f32')).toThrow(/internal error: the value x has NaN bytes/);
   });
 
   test('dispatches count every MAC of the network, and no other', () => {
