@@ -118,7 +118,7 @@ const replaceable: Sabotage[] = [
   { what: 'the last column of a tile is the one before', kernel: 'depthwise-conv2d-8x2', from: 'left + i32(kx) + 7, vector)', to: 'left + i32(kx) + 6, vector)' },
   { what: 'a missing tap', kernel: 'conv2d-quad-16x12', from: 'a32 += x3.w * ww2;', to: 'a32 += x3.w * ww2 * f32(i & 1);', ...PARTS },
   { what: 'slices begin one pixel later', kernel: 'conv2d-quad-16x12', from: 'if (COPIES == 1) { return pixel; }', to: 'if (COPIES == 1) { return min(pixel + 1, sizes.pixels - 1); }', ...PARTS },
-  { what: 'NaN in one vec4', kernel: 'conv2d-quad-8x32', from: /max\((result|value), vec4f\(\w+\.floor\)\)/, to: `select($&, vec4f(${NAN}), pixel == 64)`, ...PARTS },
+  { what: 'NaN in one vec4', kernel: 'conv2d-quad-8x32', from: /reluIf\(\w+\.relu, (result|value)\)/, to: `select($&, vec4f(${NAN}), pixel == 64)`, ...PARTS },
   { what: 'a rim that is not computed', kernel: 'conv2d-then-depthwise', from: 'let oy = i32(top + row) - 1;', to: 'let oy = i32(top + row) - select(1, 2, row == 9);', ...CHAINED },
   { what: 'the second convolution begins one vec4 later', kernel: 'conv2d-then-conv2d', from: 'for (var i = skipped; i <', to: 'for (var i = skipped + 1; i <', ...CHAINED },
 ];

@@ -258,7 +258,7 @@ describe('what is wrong', () => {
           const code = await response.text();
           const changed = code
             .replace('var value = sum;', 'var value = 1.01 * sum;')
-            .replace('let value = max(sum,', 'let value = max(1.01 * sum,');
+            .replace('reluIf(place.innerRelu, sum)', 'reluIf(place.innerRelu, 1.01 * sum)');
           if (changed !== code) sabotaged.add(new URL(route.request().url()).pathname);
           await route.fulfill({ response, body: changed });
         }),
