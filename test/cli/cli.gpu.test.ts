@@ -269,7 +269,8 @@ describe('run', () => {
     );
     // The time is the batch's, not each image's.
     expect(Object.keys(result['images'][0])).toEqual(['image', 'top']);
-    const { stdout } = await compconv('run', ...flags, '--input', at('input.safetensors'));
+    const two = await file('two.safetensors', writeSafetensors([['input', { shape: [2, 1, 8, 8], data: distinctValues(128, 1) }]]));
+    const { stdout } = await compconv('run', '--weights', at('small.safetensors'), '--input', two);
     expect(stdout).toMatch(/ MACs for a batch of 2, /);
     expect(stdout.match(/ ms/g)).toHaveLength(stdout.includes('on the GPU') ? 2 : 1);
     await expectFailure(2, /input\.safetensors: is read from/, 'run', ...flags, '--input', at('input.safetensors'), '--output', at('input.safetensors'));

@@ -104,7 +104,7 @@ describe.each<[string, (other: Session) => Promise<unknown>]>([
     await call(other);
     const duration = performance.now() - start;
     other.dispose();
-    const steps = rounds(8, 50);
+    const steps = rounds(6, 50);
     for (let step = 0; step < steps; step++) {
       const disposed = await loadModel(file, { gpu: tracked.gpu });
       const running = call(disposed).catch((error: unknown) => expect(error).toMatchObject({ code: 'disposed' }));

@@ -64,8 +64,11 @@ function vgg(): Graph {
 }
 
 describe.each(networks)('$name', (graph, taps) => {
-  describe.each(plans)('%s', (_, options) => {
-    test.each(taps.map((keep) => [keep.join(', '), keep] as const))('%s', (_, keep) => check(graph, keep, options, 1e-5));
+  // ResNet50 takes seconds to compile: there, taps by one plan each.
+  const isLarge = graph.nodes.length > 100;
+  describe.each(plans.map(([plan, options], turn) => [plan, options, turn] as const))('%s', (_, options, turn) => {
+    const some = taps.filter((_, i) => rounds(!isLarge || i === turn % taps.length, true));
+    test.each(some.map((keep) => [keep.join(', '), keep] as const))('%s', (_, keep) => check(graph, keep, options, 1e-5));
   });
 });
 
