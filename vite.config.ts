@@ -1,10 +1,11 @@
 /**
  * Vite and Vitest. `vite` serves and builds the pages (`dist/page`), `vite build --mode lib` builds the library (a file for each
  * of its entries, and `dist/chunks/` of what they share), `vite build --mode cli` the command line (`dist/cli.mjs`, one file), and
- * the tests fall into three projects by what they need.
+ * the tests fall into projects by what they need.
  */
 
 import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { defaultClientConditions } from 'vite';
 import { defineConfig } from 'vitest/config';
 import { shortWgsl } from './scripts/short-wgsl.ts';
@@ -34,6 +35,7 @@ const LIBRARY_CHUNKS = {
   images: /src\/vision\/(image-preprocessor|preprocess)\.ts$/,
 };
 
+const PYTHON_TESTS = 'test/train/python.test.ts';
 const GPU_TESTS = 'test/**/*.gpu.test.ts';
 const BROWSER_TESTS = 'test/**/*.browser.test.ts';
 const MINUTE = 60_000;
@@ -58,22 +60,19 @@ export default defineConfig(({ mode }) => ({
   plugins: [shortWgsl()],
   build: mode === 'cli' ? cliBuild() : mode === 'lib' ? libraryBuild() : pageBuild(),
   test: {
+    // Side by side, in this order. Three at a time even on two cores: much of it is waiting, for a browser or for a software adapter, which
+    // compiles on one core. Each file in a process of its own: Dawn holds its state for the whole process.
+    pool: 'forks' as const,
+    maxWorkers: Math.max(3, availableParallelism() - 1),
+    testTimeout: (process.env['COMPCONV_SOAK'] ? 60 : 5) * MINUTE,
+    hookTimeout: 5 * MINUTE,
     projects: [
-      {
-        extends: true,
-        test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: [GPU_TESTS, BROWSER_TESTS] },
-      },
-      {
-        extends: true,
-        // Each file in a process of its own: Dawn holds its state for the whole process. Two at a time, since a software adapter compiles on
-        // one core, and that is what most of them wait for.
-        test: { name: 'gpu', include: [GPU_TESTS], ...sideBySide(2, 2) },
-      },
-      {
-        extends: true,
-        // Run in Node; they drive a browser, which compiles on one core, and that is what most of them wait for.
-        test: { name: 'browser', include: [BROWSER_TESTS], globalSetup: 'test/support/unpack-browser.ts', ...sideBySide(2, 1) },
-      },
+      // They run in Node, and drive a browser.
+      project('browser', [BROWSER_TESTS], { globalSetup: 'test/support/unpack-browser.ts' }),
+      project('gpu', [GPU_TESTS]),
+      // Before the short ones.
+      project('python', [PYTHON_TESTS]),
+      project('unit', ['test/**/*.test.ts'], { exclude: [BROWSER_TESTS, GPU_TESTS, PYTHON_TESTS] }),
     ],
   },
 }));
@@ -127,13 +126,7 @@ function cliBuild() {
   };
 }
 
-/** @param group those of a group begin when those of the one before have ended; the unit tests are group 0 */
-function sideBySide(maxWorkers: number, group: number) {
-  return {
-    pool: 'forks' as const,
-    maxWorkers,
-    sequence: { groupOrder: group },
-    testTimeout: (process.env['COMPCONV_SOAK'] ? 60 : 5) * MINUTE,
-    hookTimeout: 5 * MINUTE,
-  };
+/** Vitest begins those of a project after the project whose name comes before in the alphabet. */
+function project(name: string, include: string[], more: { exclude?: string[]; globalSetup?: string } = {}) {
+  return { extends: true as const, test: { name, include, ...more } };
 }

@@ -12,7 +12,7 @@ async function expectSuccess(command: string, ...args: string[]): Promise<string
 }
 
 if (pythonWithTorch) {
-  it(`the Python tests of train/, by ${pythonWithTorch}`, { timeout: 10 * MINUTE }, async () => {
+  it.concurrent(`the Python tests of train/, by ${pythonWithTorch}`, { timeout: 10 * MINUTE }, async () => {
     const output = await expectSuccess(pythonWithTorch!, '-m', 'unittest', 'discover');
     const ran = Number(/^Ran (\d+) tests/m.exec(output)?.[1]);
     console.log(`${ran} Python tests`);
@@ -20,7 +20,7 @@ if (pythonWithTorch) {
   });
 
   const hasMypy = (await runPython(pythonWithTorch, ['-m', 'mypy', '--version'])).status === 0;
-  it(hasMypy ? 'types of train/, by mypy' : 'there is no mypy here: types of train/ are not checked', { timeout: 5 * MINUTE }, async () => {
+  it.concurrent(hasMypy ? 'types of train/, by mypy' : 'there is no mypy here: types of train/ are not checked', { timeout: 5 * MINUTE }, async () => {
     if (hasMypy) await expectSuccess(pythonWithTorch!, '-m', 'mypy', '--cache-dir', '/dev/null');
   });
 } else if (python) {
