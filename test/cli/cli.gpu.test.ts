@@ -356,7 +356,7 @@ test('eval: images of another size, for a network of three channels', async () =
 });
 
 describe('bench', () => {
-  const TINY = ['bench', '--arch', 'resnet_small14', '--c0', '16', '--runs', '2', '--size', '16'];
+  const TINY = ['bench', '--arch', 'resnet_small14', '--c0', '32', '--runs', '2', '--size', '16'];
 
   test('verifies, then times plain against CompConv', async () => {
     const report = await json(...TINY);

@@ -56,6 +56,15 @@ function modules(): Graph {
   return compress(g.build('modules'), { depths: { conv2: 3, conv3: 2, conv4: 2 } });
 }
 
+/** One module between two convolutions: fewer kernels to compile than in `modules()`. */
+function lone(kernelSize: 1 | 3): Graph {
+  const g = new GraphBuilder();
+  const a = g.relu('relu1', g.conv2d('conv1', g.input({ n: 1, h: 17, w: 19, c: 3 }), 32, { kernelSize: 1 }));
+  const b = g.batchNorm('bn', g.conv2d('conv2', a, 32, { kernelSize, padding: (kernelSize - 1) / 2 }));
+  g.linear('fc', g.avgPool('pool', g.relu('relu2', b), 1, 1), 10);
+  return compress(g.build('module'), { depths: { conv2: 2 } });
+}
+
 const FORCED: ScheduleOptions = { forcedPasses: passNames, withoutPasses: ['collapse-modules'] };
 
 describe('on the adapter at hand, every variant computes what it should', () => {
@@ -106,7 +115,7 @@ interface Sabotage {
 
 const NAN = 'bitcast<f32>(0x7fc00000u | (pixel & 1u))';
 const PARTS: Partial<Sabotage> = { graph: modules() };
-const CHAINED: Partial<Sabotage> = { graph: modules(), options: FORCED, on: onGpu };
+const chained = (kernelSize: 1 | 3): Partial<Sabotage> => ({ graph: lone(kernelSize), options: FORCED, on: onGpu });
 
 /** For whose kernel there is another one, or another form. */
 const replaceable: Sabotage[] = [
@@ -119,8 +128,8 @@ const replaceable: Sabotage[] = [
   { what: 'a missing tap', kernel: 'conv2d-quad-16x12', from: 'a32 += x3.w * ww2;', to: 'a32 += x3.w * ww2 * f32(i & 1);', ...PARTS },
   { what: 'slices begin one pixel later', kernel: 'conv2d-quad-16x12', from: 'if (COPIES == 1) { return pixel; }', to: 'if (COPIES == 1) { return min(pixel + 1, sizes.pixels - 1); }', ...PARTS },
   { what: 'NaN in one vec4', kernel: 'conv2d-quad-8x32', from: /reluIf\(\w+\.relu, (result|value)\)/, to: `select($&, vec4f(${NAN}), pixel == 64)`, ...PARTS },
-  { what: 'a rim that is not computed', kernel: 'conv2d-then-depthwise', from: 'let oy = i32(top + row) - 1;', to: 'let oy = i32(top + row) - select(1, 2, row == 9);', ...CHAINED },
-  { what: 'the second convolution begins one vec4 later', kernel: 'conv2d-then-conv2d', from: 'for (var i = skipped; i <', to: 'for (var i = skipped + 1; i <', ...CHAINED },
+  { what: 'a rim that is not computed', kernel: 'conv2d-then-depthwise', from: 'let oy = i32(top + row) - 1;', to: 'let oy = i32(top + row) - select(1, 2, row == 9);', ...chained(3) },
+  { what: 'the second convolution begins one vec4 later', kernel: 'conv2d-then-conv2d', from: 'for (var i = skipped; i <', to: 'for (var i = skipped + 1; i <', ...chained(1) },
 ];
 
 /** Of ops that have one kernel. */
