@@ -57,7 +57,7 @@ export function affineConstant({ name, affine, output }: FusedOp, { key, pitch, 
 const BLOCK = 16;
 
 /**
- * Packs PyTorch's weights `[O, K]`, flattened inputs last: that of output o and input k to `target[rows[k] + column(o)]`.
+ * Packs PyTorch's weights `[O, K]`, flattened inputs last: that of the range's output o and input k to `target[rows[k] + columns[o]]`.
  * In blocks of outputs, since a plain transposition of a large matrix would miss the cache at every element.
  */
 export function packRows(
@@ -71,18 +71,17 @@ export function packRows(
     readonly outputs: number;
     /** Factor of each output, by its index in `data`. */
     readonly scale: Float64Array;
-    /** Where each output lies in a row. Default its place in the range. */
-    readonly column?: (output: number) => number;
+    /** Where in a row each output of the range lies. Default in their order. */
+    readonly columns?: Uint32Array;
   },
 ): void {
-  const { rows, first, outputs, scale, column = (o) => o - first } = layout;
+  const { rows, first, outputs, scale, columns = Uint32Array.from({ length: outputs }, (_, o) => o) } = layout;
   const inputs = rows.length;
   for (let begin = 0; begin < outputs; begin += BLOCK) {
     const end = Math.min(begin + BLOCK, outputs);
     for (let k = 0; k < inputs; k++) {
       for (let o = begin; o < end; o++) {
-        const output = first + o;
-        target[rows[k] + column(output)] = data[output * inputs + k] * scale[output];
+        target[rows[k] + columns[o]] = data[(first + o) * inputs + k] * scale[first + o];
       }
     }
   }

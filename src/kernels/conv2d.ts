@@ -100,17 +100,16 @@ function weightConstant(
   const inChannels = op.inputShapes[0].c / groups;
   const outChannels = op.output.c;
   const inLayout = around.layoutOf(op.inputs[0]);
-  const outLanes = around.layoutOf(op.name).lanes;
   const isTexture = tile.hasTexture;
   // Where an input's row begins, and where an output lies in it, in elements.
   const pitch = weightVectors * LANES;
   const row = (input: number) =>
     isTexture ? Math.floor(input / LANES) * LANES * pitch + (input % LANES) * tile.vectors * LANES : input * pitch;
-  const column = (lane: number) => {
+  const columns = around.layoutOf(op.name).lanes.map((lane) => {
     const vector = Math.floor(lane / LANES);
     const inTile = vector % tile.vectors;
     return isTexture ? ((vector - inTile) * LANES + inTile) * LANES + (lane % LANES) : lane;
-  };
+  });
   return {
     key: `${op.name} weights ${matrix.key} for ${tile.kernels.one.name} ${k}x${k}x${groupVectors}x${weightVectors} ${inLayout.key} to ${stores.foldedKey}`,
     dtype: around.dtype,
@@ -127,7 +126,8 @@ function weightConstant(
         // Convolved on its own, a group's channels lie as those of the first one do: in the graph's own order.
         const begin = hasOwnGroups ? 0 : group * inChannels;
         const rows = Uint32Array.from({ length: inChannels * taps }, (_, i) => row(input(i % taps, begin + Math.floor(i / taps))));
-        packRows(data, target, { rows, first: group * outputs, outputs, scale, column: (o) => column(outLanes[o]) });
+        const first = group * outputs;
+        packRows(data, target, { rows, first, outputs, scale, columns: columns.subarray(first, first + outputs) });
       }
     },
   };

@@ -17,7 +17,7 @@ export function plainWeights(op: FusedOp<Conv2dAttrs>, vectors: number, around: 
   const pitch = vectors * LANES;
   const taps = op.attrs.kernelSize ** 2;
   const { lanes } = around.layoutOf(input);
-  const outLanes = around.layoutOf(op.name).lanes;
+  const columns = around.layoutOf(op.name).lanes;
   const row = (tap: number, channel: number) => (tap * inPitch + lanes[channel]) * pitch;
   const rows = Uint32Array.from({ length: op.inputShapes[0].c * taps }, (_, i) => row(i % taps, Math.floor(i / taps)));
   const layouts = `${around.layoutOf(input).key} to ${folded?.foldedKey ?? around.layoutOf(op.name).key}`;
@@ -28,7 +28,7 @@ export function plainWeights(op: FusedOp<Conv2dAttrs>, vectors: number, around: 
     params: [...matrix.params, ...(folded?.foldedParams ?? [])],
     pack(weights, target) {
       const scale = folded?.folded(weights).scale ?? new Float64Array(op.output.c).fill(1);
-      packRows(matrix.evaluate(weights), target, { rows, first: 0, outputs: op.output.c, scale, column: (o) => outLanes[o] });
+      packRows(matrix.evaluate(weights), target, { rows, first: 0, outputs: op.output.c, scale, columns });
     },
   };
 }

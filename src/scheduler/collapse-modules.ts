@@ -12,7 +12,7 @@
 import { LANES, PADDING, channelVectors, channelsOfLanes, segmentedLayout } from '../tensor/channel-layout.ts';
 import type { Conv2dAttrs } from '../ops/conv2d.ts';
 import type { FusedOp } from '../kernels/fused-op.ts';
-import { ownMatrix, type Matrix } from '../kernels/matrix.ts';
+import { addRows, ownMatrix, type Matrix, type ScaledRow } from '../kernels/matrix.ts';
 import { joinRuns } from './merge-grows.ts';
 import { indexed, isBare, isRaw, joins, type Decision, type Index, type Joined, type Op, type Program } from './program.ts';
 import { surroundings } from './settle-layouts.ts';
@@ -143,11 +143,13 @@ function composedMatrix(program: Program, { primitive, grow, scratch }: Module):
       const sum = new Float64Array(inChannels);
       for (let o = 0; o < grow.output.c; o++) {
         sum.fill(0);
+        const scaled: ScaledRow[] = [];
         for (const { op, channel, k } of rows) {
           const factor = g[o * scratchChannels + k];
           if (op.attrs.op === 'channel-slice') sum[op.attrs.begin + channel] += factor;
-          else if (factor !== 0) for (let i = 0, row = channel * inChannels; i < inChannels; i++) sum[i] += factor * p[row + i];
+          else if (factor !== 0) scaled.push({ at: channel * inChannels, factor });
         }
+        addRows(sum, p, scaled);
         composed.set(sum, p.length + o * inChannels);
       }
       return composed;

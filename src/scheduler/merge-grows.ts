@@ -10,7 +10,7 @@
 import { LANES, channelVectors, segmentedLayout } from '../tensor/channel-layout.ts';
 import type { Conv2dAttrs } from '../ops/conv2d.ts';
 import type { FusedOp, Store } from '../kernels/fused-op.ts';
-import { ownMatrix, type Matrix } from '../kernels/matrix.ts';
+import { addRows, ownMatrix, type Matrix } from '../kernels/matrix.ts';
 import { indexed, isBare, isRaw, joinedLayout, type Index, type Joined, type Op, type Program } from './program.ts';
 
 export function mergeGrows(program: Program): Program {
@@ -129,10 +129,7 @@ function composedMatrix(
       const row = new Float64Array(sourceChannels);
       for (let o = 0; o < outerCount; o++) {
         row.fill(0);
-        innerChannels.forEach((channel, k) => {
-          const factor = g1[o * outerInputs + channel];
-          for (let i = 0; i < sourceChannels; i++) row[i] += factor * g0[k * sourceChannels + i];
-        });
+        addRows(row, g0, innerChannels.map((channel, k) => ({ at: k * sourceChannels, factor: g1[o * outerInputs + channel] })));
         const at = (innerCount + o) * columns;
         composed.set(row, at);
         sliceChannels.forEach((channel, i) => (composed[at + sourceChannels + i] = g1[o * outerInputs + channel]));
