@@ -2,7 +2,7 @@
 
 import type { AdapterLimits, LayersReport, ScalingReport } from '../bench/report.ts';
 import type { Summary } from '../bench/statistics.ts';
-import { count, megabytes, milliseconds, percent, table } from './report.ts';
+import { byteSize, count, milliseconds, percent, table } from './report.ts';
 
 export function limitsText({ timestampStepNs, dispatchFloor, peak, bandwidth }: AdapterLimits): string[] {
   const { dependentUs, dependentDispatches, independentUs, independentDispatches } = dispatchFloor;
@@ -29,7 +29,7 @@ export function limitsText({ timestampStepNs, dispatchFloor, peak, bandwidth }: 
     '',
     ...table(
       ['copy: read and written', 'GB/s', 'median'],
-      bandwidth.map(({ bytes, gbPerS, medianGbPerS }) => [megabytes(bytes), rate(gbPerS), rate(medianGbPerS)]),
+      bandwidth.map(({ bytes, gbPerS, medianGbPerS }) => [byteSize(bytes), rate(gbPerS), rate(medianGbPerS)]),
     ),
   ];
 }

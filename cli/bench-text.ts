@@ -3,7 +3,7 @@
 import type { BenchReport, BenchResult, PeerResult, Times } from '../bench/report.ts';
 import type { Summary } from '../bench/statistics.ts';
 import { layersText, limitsText, scalingText } from './bench-section-text.ts';
-import { count, megabytes, milliseconds, table } from './report.ts';
+import { byteSize, count, milliseconds, table } from './report.ts';
 
 export function benchText(report: BenchReport): string[] {
   const { networks, limits, peers } = report;
@@ -47,7 +47,7 @@ function networksText(networks: readonly BenchResult[]): string[] {
             String(plan.dispatches),
             String(plan.moves),
             String(plan.pipelines),
-            megabytes(plan.activationBytes),
+            byteSize(plan.activationBytes),
             `${plan.activationRatio.toFixed(3)}x`,
           ]
         : Array<string>(5).fill('-')),

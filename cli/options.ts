@@ -195,11 +195,17 @@ export async function completeNetworkOptions(flags: NetworkFlags): Promise<Netwo
   return options as NetworkOptions;
 }
 
+/** What a file holds, and how large the file is. */
+export interface FileModel extends NetworkModel {
+  readonly fileBytes: number;
+}
+
 /** A model from a file; flags win over its metadata. @throws io, invalid-file, invalid-weights, invalid-argument */
-export async function loadWeights(path: string, flags: NetworkFlags, input: InputSize = {}): Promise<NetworkModel> {
+export async function loadWeights(path: string, flags: NetworkFlags, input: InputSize = {}): Promise<FileModel> {
   const network = await networkOptions(flags);
   const bytes = await readBytes(path);
-  return naming(path, () => readModel(bytes, { network, plain: flags.plain ?? false, input }));
+  const model = await naming(path, () => readModel(bytes, { network, plain: flags.plain ?? false, input }));
+  return { ...model, fileBytes: bytes.length };
 }
 
 /** A model from a file or from a seed. @throws what `loadWeights` does; invalid-argument without either */
@@ -214,7 +220,7 @@ export async function modelOf(command: string, flags: NetworkFlags & WeightsFlag
 /** A graph alone, from a file's metadata or from the flags. */
 export async function loadGraph(
   flags: NetworkFlags & SizeFlags & { weights?: string },
-): Promise<{ graph: Graph; options: NetworkOptions }> {
+): Promise<{ graph: Graph; options: NetworkOptions; fileBytes?: number }> {
   const input = inputSize(flags);
   if (flags.weights !== undefined) return loadWeights(flags.weights, flags, input);
   const options = await completeNetworkOptions(flags);

@@ -40,9 +40,11 @@ export function milliseconds(value: number): string {
   return `${value < 1 ? value.toFixed(3) : value < 100 ? value.toFixed(1) : count(Math.round(value))} ms`;
 }
 
-/** `33.0 MB`, in powers of ten. */
-export function megabytes(bytes: number): string {
-  return `${(bytes / 1e6).toFixed(1)} MB`;
+/** `33.0 MB`, `45.2 kB`, `812 B`, in powers of ten. */
+export function byteSize(bytes: number): string {
+  if (bytes < 1000) return `${bytes} B`;
+  // From here on kilobytes would be rounded to 1000.0.
+  return bytes < 999_950 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
 export function percent(ratio: number): string {

@@ -8,7 +8,7 @@ import { figure } from './chart.ts';
 import { downloadText } from './download.ts';
 import { layerChart, MEASURES } from './layer-chart.ts';
 import { layerColumns } from './layer-columns.ts';
-import type { SearchReport } from '../search/report.ts';
+import { missedBudget, type SearchReport } from '../search/report.ts';
 import { dataTable } from './table.ts';
 
 /** All networks of a report that have a twin, one at a time; those without one by themselves. */
@@ -91,7 +91,9 @@ function isOf({ layers }: SearchReport, { graphLayers }: BenchResult): boolean {
   return layers.every(({ layer, depth }) => depths.get(layer) === depth);
 }
 
-function describeSearch({ adapter, network, inputShape, budget, objective, plain, searched }: SearchReport): string {
+function describeSearch(search: SearchReport): string {
+  const { adapter, network, inputShape, budget, objective, plain, searched } = search;
+  const missed = missedBudget(search, formatPercent);
   const [n, c, h, w] = inputShape;
   const wanted =
     'params' in budget
@@ -99,6 +101,7 @@ function describeSearch({ adapter, network, inputShape, budget, objective, plain
       : `${objective === 'params' ? 'the most parameters' : 'the least loss'} within ${formatPercent(budget.latency)} of the plain time`;
   return (
     `Its depths are from a search on ${adapter} (${network}, input ${n}×${c}×${h}×${w}): ${wanted}. ` +
-    `Predicted ${formatMs(searched.predictedMs)} instead of ${formatMs(plain.predictedMs)}, measured ${formatMs(searched.measuredMs)} instead of ${formatMs(plain.measuredMs)}.`
+    `Predicted ${formatMs(searched.predictedMs)} instead of ${formatMs(plain.predictedMs)}, measured ${formatMs(searched.measuredMs)} instead of ${formatMs(plain.measuredMs)}` +
+    `${missed === undefined ? '' : `; ${missed}`}.`
   );
 }

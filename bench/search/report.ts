@@ -64,6 +64,18 @@ export function parseSearch(text: string): SearchReport {
   return value;
 }
 
+/**
+ * That the whole network, measured, takes more than the budget of time, in words; undefined where it does not. Depths are chosen by the
+ * sum of layers measured one by one, which the whole need not keep to. A budget of parameters is counted, and always kept.
+ */
+export function missedBudget({ budget, plain, searched }: SearchReport, formatShare: (share: number) => string): string | undefined {
+  if (!('latency' in budget)) return undefined;
+  const measured = searched.measuredMs / plain.measuredMs;
+  if (!(measured > budget.latency)) return undefined;
+  const predicted = searched.predictedMs / plain.predictedMs;
+  return `the budget of ${formatShare(budget.latency)} of the plain time is missed: predicted ${formatShare(predicted)}, measured ${formatShare(measured)}`;
+}
+
 /** The chosen option of a layer. */
 export function chosenOf({ depth, options }: SearchedLayer): DepthCost {
   return options.find((option) => option.depth === depth) ?? options[0];

@@ -71,6 +71,7 @@ export function addEvalCommand(program: Command, signal: AbortSignal): void {
 async function runEval(flags: EvalFlags, signal: AbortSignal): Promise<void> {
   const data = await readDataSet(flags);
   const model = await loadWeights(flags.weights, flags);
+  requireClasses(flags.labels, data, shapeOf(model.graph, model.graph.output).c);
   const { macs, params } = networkCost(model.graph).total;
 
   const progress = new ProgressLine();
@@ -150,6 +151,12 @@ async function readDataSet({ images: imagesPath, labels: labelsPath, limit = Inf
     );
   }
   return { images, labels, total: Math.min(images.shape[0], limit) };
+}
+
+/** A label beyond the network's classes is of another data set: counting it as a wrong answer would say something false of the network. @throws invalid-file */
+function requireClasses(path: string, { labels, total }: DataSet, classes: number): void {
+  const image = labels.data.subarray(0, total).findIndex((label) => label >= classes);
+  if (image >= 0) throw new CompConvError('invalid-file', `${path}: label ${labels.data[image]} (image ${image}), but the network has ${classes} classes`);
 }
 
 /** The first index of the largest value. */

@@ -20,7 +20,7 @@ import {
   type SizeFlags,
   type WeightsFlags,
 } from '../options.ts';
-import { megabytes, print, printJson, ProgressLine } from '../report.ts';
+import { byteSize, print, printJson, ProgressLine } from '../report.ts';
 
 interface ExportFlags extends NetworkFlags, WeightsFlags, SizeFlags {
   readonly out?: string;
@@ -66,7 +66,7 @@ async function run(file: string | undefined, flags: ExportFlags, signal: AbortSi
     } else {
       print(
         `${name}: input ${formatShape(input.dims)}, output ${formatShape(output.dims)}, ${nodes.length} nodes of opset ${OPSET}`,
-        `written to ${printable(path)}, ${megabytes(bytes.length)}`,
+        `written to ${printable(path)}, ${byteSize(bytes.length)}`,
       );
     }
   } finally {

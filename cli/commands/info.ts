@@ -12,7 +12,7 @@ import {
   type NetworkFlags,
   type SizeFlags,
 } from '../options.ts';
-import { count, megabytes, print, printJson, table } from '../report.ts';
+import { byteSize, count, print, printJson, table } from '../report.ts';
 
 interface InfoFlags extends NetworkFlags, SizeFlags {
   readonly weights?: string;
@@ -40,7 +40,7 @@ export function addInfoCommand(program: Command): void {
 }
 
 async function runInfo(flags: InfoFlags): Promise<void> {
-  const { graph, options } = await loadGraph(flags);
+  const { graph, options, fileBytes } = await loadGraph(flags);
   const { layers, total } = networkCost(graph);
   const input = nchw(shapeOf(graph, graph.input));
   const output = nchw(shapeOf(graph, graph.output));
@@ -52,6 +52,7 @@ async function runInfo(flags: InfoFlags): Promise<void> {
       inputShape: input,
       outputShape: output,
       ...total,
+      ...(fileBytes !== undefined && { fileBytes }),
       ...(flags.layers && { layers: perLayer }),
     });
     return;
@@ -65,8 +66,10 @@ async function runInfo(flags: InfoFlags): Promise<void> {
         ['MACs', count(total.macs)],
         ['FLOPs', count(total.flops)],
         ['parameters', count(total.params)],
-        ['weights', megabytes(total.weightBytes)],
-        ['activations', `${megabytes(total.activationBytes)} read and written`],
+        // A file is of another size: as F16 or BF16 it is half as large, and it holds running statistics too.
+        ['weights', `${byteSize(total.weightBytes)} as f32`],
+        ...(fileBytes === undefined ? [] : [['file', byteSize(fileBytes)]]),
+        ['activations', `${byteSize(total.activationBytes)} as f32, read and written`],
       ],
     ).slice(1),
   );

@@ -1,6 +1,6 @@
 /** `compconv search`: depths chosen by what each layer takes on this adapter, within a budget; writes the map that engine, page and training take. */
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import type { Budget, SearchReport } from '../../bench/search/report.ts';
+import type { Budget } from '../../bench/search/report.ts';
 import { searchDepths, type Sensitivity } from '../../bench/search/search.ts';
 import type { SearchProgress } from '../../bench/search/measure.ts';
 import { architectures } from '../../src/models/network.ts';
@@ -23,7 +23,8 @@ import {
 } from '../options.ts';
 import { CompConvError } from '../../src/errors.ts';
 import { readJson, requireWritable, writeText } from '../files.ts';
-import { count, milliseconds, percent, print, printJson, ProgressLine, table } from '../report.ts';
+import { print, printJson, ProgressLine } from '../report.ts';
+import { searchText } from '../search-text.ts';
 
 interface SearchFlags extends SizeFlags, ScheduleFlags, TunedFlags {
   readonly weights?: string;
@@ -103,7 +104,7 @@ async function runSearch(flags: SearchFlags, signal: AbortSignal): Promise<void>
     progress.clear();
     // Printed first: should a file fail after all, that is not lost.
     if (flags.json) printJson(report);
-    else print(...text(report));
+    else print(...searchText(report));
     if (out !== undefined) await writeText(out, `${JSON.stringify(report.depths, null, 2)}\n`);
     if (reportPath !== undefined) await writeText(reportPath, `${JSON.stringify(report)}\n`);
   } finally {
@@ -114,31 +115,4 @@ async function runSearch(flags: SearchFlags, signal: AbortSignal): Promise<void>
 
 function progressText({ phase, done, total, layer }: SearchProgress): string {
   return phase === 'layers' ? `kinds of layers ${done}/${total}${layer === undefined ? '' : ` ${layer}`}` : `whole networks, round ${done + 1}/${total}`;
-}
-
-function text({ adapter, software, network, inputShape, layers, restMs, plain, searched, budget, objective }: SearchReport): string[] {
-  const cells = (depth: number, options: SearchReport['layers'][number]['options'], at: number) => {
-    const option = options.find((each) => each.depth === at);
-    return option ? `${milliseconds(option.ms)}${at === depth ? ' *' : ''}` : '-';
-  };
-  const rows = layers.map(({ layer, depth, options }) => [layer, String(depth), ...[0, 1, 2, 3].map((at) => cells(depth, options, at))]);
-  const compared = (name: string, { macs, params, predictedMs, measuredMs }: typeof plain) => [
-    name,
-    count(macs),
-    count(params),
-    milliseconds(predictedMs),
-    milliseconds(measuredMs),
-    percent(measuredMs / plain.measuredMs),
-  ];
-  const what = 'latency' in budget ? `${percent(budget.latency)} of the plain network's time, ${objective === 'params' ? 'the most parameters' : 'the least loss by the sensitivities'}` : `${percent(budget.params)} of the plain network's parameters in convolutions, the least time`;
-  return [
-    `adapter  ${adapter}${software ? ': these times say nothing about a GPU' : ''}`,
-    `network  ${network}, input [${inputShape.join(', ')}]`,
-    `budget   ${what}`,
-    '',
-    ...table(['layer', 'depth', 'depth 0', 'depth 1', 'depth 2', 'depth 3'], rows),
-    `the rest takes ${milliseconds(restMs)}`,
-    '',
-    ...table(['', 'MACs', 'parameters', 'predicted', 'measured', 'of plain'], [compared('plain', plain), compared('searched', searched)]),
-  ];
 }

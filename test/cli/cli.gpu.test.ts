@@ -1,6 +1,6 @@
 /** The bundled command line as its users meet it: a child process with arguments, output and an exit status. */
 import { spawn } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { isBuiltin } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -155,6 +155,17 @@ describe('without a GPU', () => {
     });
   });
 
+  test('info tells what the weights take as f32 from the size of their file', async () => {
+    const half = [...small.weights.shapes.keys()].map((name) => [name, small.weights.get(name)] as const);
+    const path = await file('half.safetensors', writeSafetensors(half, { compconv: JSON.stringify(SMALL) }, 'F16'));
+    const { size } = await stat(path);
+    const { params, weightBytes, fileBytes } = await json('info', '--weights', path);
+    expect({ weightBytes, fileBytes }).toEqual({ weightBytes: 4 * params, fileBytes: size });
+    const { stdout } = await compconv('info', '--weights', path);
+    expect(stdout).toContain(`weights      ${(weightBytes / 1e3).toFixed(1)} kB as f32\nfile         ${(size / 1e3).toFixed(1)} kB\n`);
+    expect(await json('info', '--arch', 'resnet18')).not.toHaveProperty('fileBytes');
+  });
+
   test('plan', async () => {
     const plan = await json('plan', '--arch', 'resnet18', '--c0', '128', '--size', '64');
     expect(plan['steps']).toHaveLength(plan['dispatches']);
@@ -218,7 +229,7 @@ describe('export', () => {
     const { graph } = readOnnx(bytes);
     expect(stdout).toBe(
       `CompConv16-ResNetSmall14: input [1, 1, 28, 28], output [1, 10], ${graph.node.length} nodes of opset 17\n` +
-        `written to ${path}, ${(bytes.length / 1e6).toFixed(1)} MB\n`,
+        `written to ${path}, ${(bytes.length / 1e3).toFixed(1)} kB\n`,
     );
     const input = { shape: [1, 1, 28, 28], data: distinctValues(784, 4) };
     const expected = reference(seededNetwork({ arch: 'resnet_small14', c0: 16 }, 3), input);
@@ -334,7 +345,10 @@ test('eval: counts, logits and batches that do not divide', async () => {
   const result = await json('eval', ...flags);
   expect(result).toMatchObject({ correct: 4, total: 5, accuracy: 0.8, batch: 2 });
   expectClose((result['firstLogits'] as number[][]).flat(), rows.flat(), { relativeL2: 1e-5 });
-  expect(await json('eval', ...flags, '--limit', '4')).toMatchObject({ correct: 4, total: 4, accuracy: 1 });
+  // The last label is none of the network's ten classes, which only matters where it is used.
+  const foreign = await file('foreign-labels', idx([5], [...answers.slice(0, 4), 10]));
+  expect(await json('eval', ...flags, '--labels', foreign, '--limit', '4')).toMatchObject({ correct: 4, total: 4, accuracy: 1 });
+  await expectFailure(2, `${foreign}: label 10 (image 4), but the network has 10 classes`, 'eval', ...flags, '--labels', foreign);
 });
 
 test('eval: images of another size, for a network of three channels', async () => {

@@ -392,11 +392,14 @@ describe('the form', () => {
 it('a search tells, layer by layer, which depth was chosen and why', async () => {
   const { page, errors } = await open('networks=resnet_small14&c0=');
   await whenReady(page);
-  await page.setInputFiles('#depth-file', await save('search.json', JSON.stringify(madeSearch())));
+  const made = madeSearch();
+  const search = { ...made, searched: { ...made.searched, measuredMs: 9 } };
+  await page.setInputFiles('#depth-file', await save('search.json', JSON.stringify(search)));
   await page.getByText(/^Depths of \d+ layers from search.json/).waitFor();
-  const { depths } = madeSearch();
+  const { depths } = search;
   await page.setInputFiles('#file-input', await save('searched.json', JSON.stringify(madeReport({ networks: ['resnet_small14'], c0: [], depths }))));
   await page.locator('#search-text').filter({ hasText: /from a search on a made-up adapter .* the most parameters within 90.0.% of the plain time/ }).waitFor();
+  expect(await page.locator('#search-text').textContent()).toMatch(/; the budget of 90.0.% of the plain time is missed: predicted 89.0.%, measured 94.7.%\.$/);
   const row = page.locator('[data-part="layers"] tr[data-row="layer3.1.conv2"]');
   expect(await row.locator('[data-key="search-2"] strong').textContent()).toBe(await row.locator('[data-key="search-2"]').textContent());
   expect(await row.locator('[data-key="search-why"]').textContent()).toMatch(/^Saves .*ms, with 60.% of the parameters; depth 3 would save/);

@@ -1,6 +1,6 @@
 /** A search as a file, and why a layer has its depth. */
 import { describe, expect, test } from 'vitest';
-import { isSearch, parseSearch, whyDepth, type SearchReport } from '../../../bench/search/report.ts';
+import { isSearch, missedBudget, parseSearch, whyDepth, type SearchReport } from '../../../bench/search/report.ts';
 import type { DepthCost } from '../../../bench/search/measure.ts';
 import { madeSearch } from './made-search.ts';
 
@@ -19,6 +19,16 @@ describe('why', () => {
   ])('depth %d, %s', (depth, objective, options, expected) => {
     expect(whyDepth({ layer: 'conv', depth, options }, objective, ms)).toBe(expected);
   });
+});
+
+test('a budget of time is missed by what was measured, not by what was predicted', () => {
+  const search = madeSearch();
+  const missed = (measuredMs: number, budget: SearchReport['budget'] = search.budget) =>
+    missedBudget({ ...search, budget, searched: { ...search.searched, measuredMs } }, (share) => `${share.toFixed(3)} of 1`);
+  expect(missed(8.4)).toBeUndefined();
+  expect(missed(8.55)).toBeUndefined();
+  expect(missed(9)).toBe('the budget of 0.900 of 1 of the plain time is missed: predicted 0.890 of 1, measured 0.947 of 1');
+  expect(missed(9, { params: 0.9 })).toBeUndefined();
 });
 
 test('a file is told apart from a map of depths, and checked', () => {
