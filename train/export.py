@@ -31,6 +31,10 @@ def main() -> int:
 
 def export(checkpoint: Path, output: Path, dtype: str = 'F32') -> None:
     """Raises ValueError (ConfigError is one) and OSError."""
+    if output.suffix != '.safetensors':
+        raise ValueError(f'{output}: the engine knows such files by the ending .safetensors')
+    if not output.parent.is_dir():
+        raise ValueError(f'{output}: there is no folder {output.parent}')
     network = load_network(checkpoint)
     save_engine_file(output, network.model, network.options, network.preprocess, network.classes, dtype)
 

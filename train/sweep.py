@@ -110,8 +110,12 @@ class Job(NamedTuple):
 
     @property
     def is_trained(self) -> bool:
-        """Here: its checkpoint can be used."""
-        return (self.folder / 'result.json').exists()
+        """Here and by these settings: its checkpoint can be used."""
+        try:
+            config = json.loads((self.folder / 'result.json').read_text())['config']
+        except (OSError, ValueError, LookupError):
+            return False
+        return what_counts(config_from(config)) == what_counts(read_config(self.config, self.settings))
 
     @property
     def config(self) -> Path:

@@ -34,7 +34,7 @@ def main() -> int:
     except Stopped as stopped:
         print(f'{stopped}; the same command goes on from here', file=sys.stderr)
         return EXIT_STOPPED
-    except (ConfigError, Diverged, OSError) as error:  # OSError: a full disk, or an image that cannot be read.
+    except (ConfigError, Diverged, OSError) as error:  # OSError: a full disk.
         print(f'train.py: {error}', file=sys.stderr)
         return 2 if isinstance(error, ConfigError) else 1
     if int(os.environ.get('RANK', 0)) == 0:  # Of several processes the first speaks for all.

@@ -28,7 +28,11 @@ class Preprocess(NamedTuple):
 
     @staticmethod
     def from_json(values: Dict[str, Any]) -> 'Preprocess':
-        return Preprocess(values['size'], tuple(values['mean']), tuple(values['std']), values.get('crop'))
+        """Raises ValueError."""
+        try:
+            return Preprocess(values['size'], tuple(values['mean']), tuple(values['std']), values.get('crop'))
+        except (LookupError, TypeError) as error:
+            raise ValueError('"preprocess" metadata must be a JSON object with a "size", a "mean" and a "std"') from error
 
 
 class EngineFile(NamedTuple):

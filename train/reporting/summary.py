@@ -46,7 +46,7 @@ class Summary(NamedTuple):
 def read_results(path: Path) -> List[Record]:
     """A line of JSON each; of several of one network and seed the last one counts: settings change. Raises OSError, ValueError."""
     records = [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
-    return list({(record['name'], record['seed'], record['epochs']): record for record in records}.values())
+    return list({(record['name'], record['seed']): record for record in records}.values())
 
 
 def summarise(records: List[Record]) -> List[Summary]:

@@ -70,8 +70,26 @@ class TwoProcessesTest(unittest.TestCase):
         running = self.start('train.py', 'config', 2)
         errors = [process.communicate(timeout=120)[0] for process in running]
         self.assertEqual([process.returncode for process in running], [2, 2], errors)
-        self.assertIn('nowhere.pt cannot be read as a checkpoint', errors[0])
+        self.assertIn('nowhere.pt: No such file or directory', errors[0])
         self.assertIn('train.py: the first process found something wrong', errors[1])
+
+    def test_folders_of_their_own(self) -> None:
+        """A checkpoint that only one of them finds: not shared between machines."""
+        self.train('train.py', 'config', 1, epochs=1)
+        (self.folder / 'config' / 'result.json').unlink()
+        config = self.folder / 'config.json'
+        command = [sys.executable, str(TRAIN / 'train.py'), str(config), '--run']
+        environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'WORLD_SIZE': '2', 'MASTER_ADDR': '127.0.0.1', 'MASTER_PORT': str(free_port())}
+        running = [
+            subprocess.Popen([*command, str(self.folder / name)], stderr=subprocess.PIPE, text=True, env={**environment, 'RANK': str(rank)})
+            for rank, name in enumerate(['config', 'elsewhere'])
+        ]
+        for process in running:
+            self.addCleanup(process.kill)
+        for process in running:
+            _, errors = process.communicate(timeout=120)
+            self.assertEqual(process.returncode, 2, errors)
+            self.assertIn('--run has to be a folder that all of them see', errors)
 
     def test_equal_one(self) -> None:
         """Without BatchNorm, two processes compute what one does, but for the order of sums."""

@@ -102,6 +102,8 @@ class ExportTest(unittest.TestCase):
         self.assertEqual(again.returncode, 0, again.stderr)
         bad = subprocess.run([*command[:2], str(self.folder / 'nothing.pt'), str(file)], capture_output=True, text=True)
         self.assertEqual((bad.returncode, bad.stderr[:10]), (2, 'export.py:'))
+        bad = subprocess.run([*command[:3], str(checkpoint)], capture_output=True, text=True)
+        self.assertEqual((bad.returncode, bad.stderr), (2, f'export.py: {checkpoint}: the engine knows such files by the ending .safetensors\n'))
 
     def test_messages(self) -> None:
         file = self.folder / 'network.safetensors'

@@ -109,7 +109,7 @@ class PublishTest(unittest.TestCase):
             for module, attribute, value in [
                 (sweep, 'RUNS', folder), (publish, 'ROOT', folder), (publish, 'BUNDLED', folder), (publish, 'LARGE', folder / 'large'),
                 (publish, 'REFERENCE', folder / 'reference.json'), (publish, 'PUBLISHED', {'here': 'plain', 'missing': 'ghost'}),
-                (sys, 'argv', ['publish.py']),
+                (sys, 'argv', ['publish.py']), (sweep.Job, 'is_trained', property(lambda job: (job.folder / 'result.json').exists())),
             ]:  # fmt: skip
                 patches.enter_context(mock.patch.object(module, attribute, value))
             errors = patches.enter_context(contextlib.redirect_stderr(io.StringIO()))

@@ -34,7 +34,7 @@ def values(folder: Path, **train_values: Any) -> Dict[str, Any]:
     return {
         'data': {'kind': 'idx', 'path': str(folder), 'size': 8, 'mean': [0.4], 'std': [0.3], 'pad': 1},
         'network': {'arch': 'resnet_small14', 'widths': [8, 16], 'blocks_per_stage': 1, 'c0': 4},
-        'train': {'epochs': 3, 'batch_size': 16, 'lr': 0.05, 'threads': 1, **train_values},
+        'train': {'epochs': 3, 'batch_size': 16, 'lr': 0.05, 'threads': 1, 'device': 'cpu', **train_values},
     }
 
 
@@ -159,10 +159,23 @@ class TrainingTest(unittest.TestCase):
         for change, message in [
             ({'inner': 'bn-relu'}, "needs inner = 'linear'"),
             ({'ghost_ratio': 2, 'c0': None}, 'must be of this very network, but has ghost_ratio = None, not 2'),
-            ({'widths': [8, 12]}, r'is no state_dict of a plain resnet_small14, as torch.save\(model.state_dict\(\), file\) writes'),
+            ({'widths': [8, 12]}, 'is no state_dict of a plain resnet_small14: size mismatch for fc.weight'),
         ]:
             config['network'] = {**values(self.folder)['network'], **change}
             with self.subTest(message), self.assertRaisesRegex(ConfigError, message):
+                self.train(config_from(config), 'bad')
+        torch.save({'state_dict': load_checkpoint(checkpoint).model}, self.folder / 'wrapped.pth')
+        torch.save({f'module.{key}': value for key, value in load_checkpoint(checkpoint).model.items()}, self.folder / 'parallel.pth')
+        torch.save(load_checkpoint(checkpoint).model, self.folder / 'bare.pt')
+        for file, message in [
+            ('wrapped.pth', r'is no state_dict, as torch.save\(model.state_dict\(\), file\) writes'),
+            ('parallel.pth', r'is no state_dict of a plain resnet_small14: there are \d+ other names, as bn1'),
+            ('bare.pt', 'cannot be read as a checkpoint of a run .*; a state_dict, as torchvision has them, .* named .pth'),
+            ('absent.pth', 'absent.pth: No such file or directory'),
+        ]:
+            config['network'] = values(self.folder)['network']
+            config['pretrained'] = {'weights': str(self.folder / file)}
+            with self.subTest(file), self.assertRaisesRegex(ConfigError, message):
                 self.train(config_from(config), 'bad')
         with self.subTest('other classes: all but the classifier is taken over'):
             config = values(self.folder, epochs=1, lr=1e-9)
@@ -274,7 +287,7 @@ class TrainingTest(unittest.TestCase):
             with self.subTest(message), self.assertRaisesRegex(ConfigError, message):
                 self.train(config_from(config), 'run')
         self.train(self.config(epochs=1), 'run')
-        with self.assertRaisesRegex(ConfigError, r'holds another run: its \[train\] is'):
+        with self.assertRaisesRegex(ConfigError, 'holds another run: its train.epochs = 1, not 2; name another folder'):
             self.train(self.config(epochs=2), 'run')
 
     def test_resized_in_three_channels(self) -> None:

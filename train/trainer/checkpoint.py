@@ -40,8 +40,20 @@ def load_checkpoint(path: Path) -> Checkpoint:
     try:
         state = torch.load(path, map_location='cpu', weights_only=True)
         return Checkpoint(json.loads(state['meta']), state['model'], state['optimizer'])
-    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, LookupError, TypeError, ValueError) as error:
-        raise ConfigError(f'{path} cannot be read as a checkpoint of a run (checkpoint.pt, by train.py): {error}') from error
+    except OSError as error:
+        raise ConfigError(f'{path}: {error.strerror}') from error
+    except (RuntimeError, pickle.UnpicklingError, EOFError, LookupError, TypeError, ValueError) as error:
+        # The reason is PyTorch's, and of a file that is none of its own, advice to trust it.
+        hint = '; a state_dict, as torchvision has them, is for pretrained.weights, and named .pth' if _is_state_dict(path) else ''
+        raise ConfigError(f'{path} cannot be read as a checkpoint of a run (checkpoint.pt, by train.py){hint}') from error
+
+
+def _is_state_dict(path: Path) -> bool:
+    try:
+        state = torch.load(path, map_location='cpu', weights_only=True)
+    except Exception:  # Whatever it is.
+        return False
+    return isinstance(state, dict) and len(state) > 0 and all(isinstance(value, Tensor) for value in state.values())
 
 
 class TrainedNetwork(NamedTuple):
@@ -95,14 +107,14 @@ def load_pretrained(path: Path, options: NetworkOptions, classes: Sequence[str],
     """The network of `options` with the weights of a file, and the names of those that stay random, as the file has other classes.
 
     The file holds the same network or its plain twin: from a plain twin, CompConv modules are fitted to its convolutions on the images.
-    A `.pth` file is a state_dict of the plain network. Raises ConfigError.
+    The images' device does the work. A `.pth` file is a state_dict of the plain network. Raises ConfigError.
     """
     plain = dataclasses.replace(options, c0=None, depths=None, ghost_ratio=None)
     model, stored, their_classes = _load_state_dict(path, plain) if path.suffix == '.pth' else load_network(path)[:3]
     stored_kind, ours, twin = (dataclasses.replace(each.canonical, classes=None) for each in (stored, options, plain))
     if options.is_compressed and stored_kind == twin:
         try:
-            model = convert_by(options, model, init='fit', images=images)
+            model = convert_by(options, model.to(images.device), init='fit', images=images).cpu()
         except ValueError as error:
             raise ConfigError(f'pretrained.weights = {path} does not help here: {error}') from error
     elif stored_kind != ours:
@@ -129,10 +141,16 @@ def _load_state_dict(path: Path, plain: NetworkOptions) -> Tuple[nn.Module, Netw
         state = torch.load(path, map_location='cpu', weights_only=True)
         # The classifier is the last matrix.
         classes = [len(value) for value in state.values() if value.dim() == 2][-1]
-        options = dataclasses.replace(plain, classes=classes)
-        model = create_network(options)
+    except OSError as error:
+        raise ConfigError(f'{path}: {error.strerror}') from error
+    except (RuntimeError, pickle.UnpicklingError, EOFError, LookupError, TypeError, AttributeError, ValueError) as error:
+        raise ConfigError(f'{path} is no state_dict, as torch.save(model.state_dict(), file) writes') from error
+    options = dataclasses.replace(plain, classes=classes)
+    model = create_network(options)
+    try:
         model.load_state_dict(state)
-    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, LookupError, TypeError, AttributeError, ValueError) as error:
-        reason = str(error).split('\n', 1)[0]
-        raise ConfigError(f'{path} is no state_dict of a plain {plain.arch}, as torch.save(model.state_dict(), file) writes: {reason}') from error
+    except RuntimeError as error:
+        differing = set(state) ^ set(model.state_dict())
+        example = f'there are {len(differing)} other names, as {min(differing)}' if differing else str(error).splitlines()[-1].strip()
+        raise ConfigError(f'{path} is no state_dict of a plain {plain.arch}: {example}') from error
     return model, options, numbered(classes)

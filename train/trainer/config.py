@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import tomllib
 import typing
 from dataclasses import dataclass
@@ -239,7 +240,8 @@ def _check(config: Config, where: str) -> None:
         ('train.momentum', train.momentum, 0 <= train.momentum < 1, 'at least 0 and less than 1'),
         ('train.nesterov', train.nesterov, train.momentum > 0 or not train.nesterov, 'false without train.momentum'),
         ('train.weight_decay', train.weight_decay, train.weight_decay >= 0, 'at least 0'),
-        ('train.lr', train.lr, train.lr > 0, 'positive'),
+        ('train.lr', train.lr, 0 < train.lr < math.inf, 'positive'),
+        ('train.milestones', train.milestones, list(train.milestones) == sorted(set(train.milestones)), 'epochs in ascending order'),
         ('train.warmup_epochs', train.warmup_epochs, 0 <= train.warmup_epochs < train.epochs, 'at least 0 and less than train.epochs'),
         ('train.label_smoothing', train.label_smoothing, 0 <= train.label_smoothing < 1, 'at least 0 and less than 1'),
         ('train.clip_norm', train.clip_norm, train.clip_norm is None or train.clip_norm > 0, 'positive'),

@@ -1,7 +1,10 @@
 """Images and labels, in batches: MNIST's IDX files in memory, or a folder of images for each class."""
 from __future__ import annotations
 
+import atexit
 import gzip
+import hashlib
+import multiprocessing.util
 import signal
 import struct
 from pathlib import Path
@@ -20,6 +23,8 @@ Batch = Tuple[Tensor, Tensor]
 
 class Data(Protocol):
     classes: Sequence[str]
+    fingerprint: str
+    """Of the training images' order and classes: a run cannot go on with others."""
 
     def steps(self, batch_size: int) -> int:
         """Of an epoch: whole batches only, so that no small one has a say in BatchNorm's statistics."""
@@ -63,6 +68,7 @@ class IdxData:
         self.classes: Sequence[str] = config.labels or [str(i) for i in range(count)]
         if len(self.classes) < count:
             raise ConfigError(f'{folder}: there are {count} classes, but data.labels has {len(self.classes)}')
+        self.fingerprint = hashlib.sha256(self._train[1].numpy().tobytes()).hexdigest()
         self._config = config
         self._padded = torch.nn.functional.pad(self._train[0], [config.pad] * 4)
 
@@ -153,15 +159,18 @@ class FolderData:
         sets = []
         for part, transform in (('train', augmented), ('val', plain)):
             try:
-                sets.append(datasets.ImageFolder(str(Path(config.path) / part), transform))
+                sets.append(datasets.ImageFolder(str(Path(config.path) / part), transform, loader=read_image))
             except (OSError, RuntimeError) as error:
-                raise ConfigError(f'{config.path}: expected train/<class>/ and val/<class>/ with images: {error}') from error
+                raise ConfigError(f'{config.path}: expected train/<class>/ and val/<class>/ with images: {part}/: {error}') from error
         self._train, self._test = sets
         if self._train.classes != self._test.classes:
-            raise ConfigError(f'{config.path}: train/ and val/ have different classes')
+            differing = ', '.join(sorted(set(self._train.classes) ^ set(self._test.classes)))
+            raise ConfigError(f'{config.path}: train/ and val/ have different classes: {differing} in one of them alone')
         self.classes: Sequence[str] = config.labels or self._train.classes
         if len(self.classes) < len(self._train.classes):
             raise ConfigError(f'{config.path}: there are {len(self._train.classes)} classes, but data.labels has {len(self.classes)}')
+        images = '\n'.join(f'{Path(path).relative_to(self._train.root).as_posix()}' for path, _ in self._train.samples)
+        self.fingerprint = hashlib.sha256(images.encode()).hexdigest()
         # Every so many, rather than the first: these are sorted by class.
         self._train_indices = _spread(len(self._train), config.train_limit)
         self._test_indices = _spread(len(self._test), config.test_limit)
@@ -187,14 +196,42 @@ class FolderData:
         )
         try:
             yield from loader
-        except OSError as error:  # Of a worker, whose traceback is its message; Pillow's names the file.
-            raise ConfigError(str(error).strip().splitlines()[-1]) from error
+        except ConfigError as error:  # Of a worker, whose traceback is its message.
+            raise ConfigError(str(error).strip().splitlines()[-1].split('ConfigError: ')[-1]) from error
+        except RuntimeError as error:
+            if 'DataLoader worker' not in str(error):
+                raise
+            raise ConfigError(f'a process that reads images has ended; if memory is short, lower data.workers ({error})') from error
+
+
+def read_image(path: str) -> Any:
+    """In RGB and upright, as the engine reads it. Raises ConfigError."""
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(path) as file:
+            image = ImageOps.exif_transpose(file)
+            if image.mode.startswith('I'):  # 16 bits, of which Pillow would make white what is above 255.
+                image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+            return image.convert('RGB')
+    except Exception as error:  # Whatever a damaged file makes Pillow raise.
+        reason = ' '.join(str(error).split())
+        raise ConfigError(f'{path} cannot be read as an image: {reason}') from error
 
 
 def _ignore_stop_signals(_worker: int) -> None:
     """They are often sent to all processes of a group. The training process stops when it has saved, and its workers with it."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+
+
+def _end_readers() -> None:
+    for process in multiprocessing.active_children():
+        process.kill()
+
+
+# Before multiprocessing's own, which asks them by SIGTERM, and after an error would wait for them forever.
+atexit.register(_end_readers)
 
 
 def _spread(count: int, limit: Optional[int]) -> Tensor:

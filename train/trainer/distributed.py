@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import collections
+import datetime
 import os
 from typing import Deque, NamedTuple
 
@@ -15,6 +16,10 @@ from .config import ConfigError
 # Gloo's threads let go of a tensor some time after `all_reduce` has returned. If theirs is the last reference, that takes Python's
 # lock, which is held by whoever destroys the process group and waits for these threads: the process would hang at its end.
 _reduced: Deque[Tensor] = collections.deque(maxlen=8)
+
+
+WAIT = datetime.timedelta(hours=2)
+"""For another process: while the first one fits a large network to pretrained weights, the others wait."""
 
 
 class Process(NamedTuple):
@@ -36,6 +41,16 @@ class Process(NamedTuple):
     def any(self, flag: bool) -> bool:
         """Whether it is set in some process."""
         return flag if self.world == 1 else bool(self.total(torch.tensor(int(flag), device=self.device)).item())
+
+    def agree(self, number: int) -> bool:
+        """Whether it is the same in all processes."""
+        if self.world == 1:
+            return True
+        extremes = torch.tensor([number, -number], device=self.device)
+        _reduced.append(extremes)
+        dist.all_reduce(extremes, dist.ReduceOp.MAX)
+        most, least = extremes.tolist()
+        return bool(most == -least)
 
     def share_buffers(self, model: nn.Module) -> None:
         """The first process's running statistics for all."""
@@ -63,10 +78,11 @@ def join(device: str) -> Process:
         place = torch.device('cuda', local)
         torch.cuda.set_device(place)
     if world > 1:
-        dist.init_process_group('nccl' if on_gpu else 'gloo')
+        dist.init_process_group('nccl' if on_gpu else 'gloo', timeout=WAIT)
     return Process(rank, world, place)
 
 
 def leave(process: Process) -> None:
+    """When all of them do: NCCL waits for the others. A process that fails alone just ends, and `torchrun` ends the others."""
     if process.world > 1:
         dist.destroy_process_group()

@@ -17,7 +17,7 @@ class Precision:
         """`name` is `train.precision`. Raises ConfigError where the device does not have it."""
         if name == 'f16' and device.type != 'cuda':
             raise ConfigError('train.precision = "f16" needs a GPU; "bf16" runs on processors, too')
-        if name == 'bf16' and device.type == 'cuda' and not torch.cuda.is_bf16_supported():
+        if name == 'bf16' and device.type == 'cuda' and not _has_bf16():
             raise ConfigError('train.precision = "bf16" is not for this GPU; "f16" is')
         self._dtype, self._device = _DTYPES[name], device
         self._scaler = _grad_scaler() if name == 'f16' else None
@@ -46,6 +46,13 @@ class Precision:
     def load_state_dict(self, state: Dict[str, Any]) -> None:
         if self._scaler is not None and state:  # Empty if the session before was not on a GPU.
             self._scaler.load_state_dict(state)
+
+
+def _has_bf16() -> bool:
+    try:
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))  # type: ignore[call-arg]
+    except TypeError:  # PyTorch before 2.5, which counts no emulation.
+        return bool(torch.cuda.is_bf16_supported())
 
 
 def _grad_scaler() -> Any:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
 import math
 import time
 from pathlib import Path
@@ -79,9 +80,13 @@ def train(config: Config, folder: Path, say: Say = print) -> Dict[str, Any]:
                 result = _Run(config, run_folder, process, say if process.is_first else lambda _line: None).to_the_end()
                 if process.is_first:
                     run_folder.save_result(result)
-            return result
-    finally:
+            elif process.is_first:
+                say(f'{folder} holds this run, finished, of the images in {result["config"]["data"]["path"]}; nothing is left to do')
+    except (Stopped, Diverged):  # All of them are.
         leave(process)
+        raise
+    leave(process)
+    return result
 
 
 class _Run:
@@ -123,8 +128,13 @@ class _Run:
         )
         self.loss = Loss(config, self.options, self.data.classes, self.layout)
         self.progress = Progress()
+        self.inputs = {'training images': self.data.fingerprint}
+        if config.distill is not None:
+            self.inputs['teacher'] = hashlib.sha256(Path(config.distill.teacher).read_bytes()).hexdigest()
         if checkpoint is not None:
             self._resume(checkpoint)
+        if not process.agree(self.progress.epoch * self.steps + self.progress.step):
+            raise ConfigError(f'{folder} is not the same for all processes: on several machines, --run has to be a folder that all of them see')
         self.parallel = process.wrap(self.model)
 
     # --- the loop ------------------------------------------------------------------------------------------------------
@@ -266,9 +276,9 @@ class _Run:
 
     def _pretrained(self, pretrained: PretrainedConfig) -> nn.Module:
         path = Path(pretrained.weights)
-        self.say(f'{self.folder}: weights from {path}')
-        images = some_images(self.data, pretrained.images, self.config.train.seed)
+        images = some_images(self.data, pretrained.images, self.config.train.seed).to(self.process.device)
         model, fresh = load_pretrained(path, self.options, self.data.classes, images)
+        self.say(f'{self.folder}: weights from {path}')
         if fresh:
             self.say(f'{path} has other classes: {", ".join(fresh)} begin at random')
         return model
@@ -290,6 +300,7 @@ class _Run:
         meta = {
             'config': self.config.to_json(),
             'classes': list(self.data.classes),
+            'inputs': self.inputs,
             'progress': dataclasses.asdict(self.progress),
             'scaler': self.precision.state_dict(),
         }
@@ -297,6 +308,14 @@ class _Run:
         self.folder.save_checkpoint(Checkpoint(meta, self.model.state_dict(), self.optimizer.state_dict()['state']))
 
     def _resume(self, checkpoint: Checkpoint) -> None:
+        theirs, ours = checkpoint.meta['classes'], list(self.data.classes)
+        if theirs != ours:
+            differing = ', '.join(sorted(set(theirs) ^ set(ours))[:10]) or 'their order'
+            raise ConfigError(f'{self.folder} holds a run of other classes ({differing}); name another folder')
+        stored = checkpoint.meta.get('inputs', {})  # Absent from checkpoints of before.
+        for name, value in self.inputs.items():
+            if stored.get(name, value) != value:
+                raise ConfigError(f'{self.folder} holds a run whose {name} were others; name another folder')
         self.model.load_state_dict(checkpoint.model)
         groups = self.optimizer.state_dict()['param_groups']
         self.optimizer.load_state_dict({'state': checkpoint.optimizer, 'param_groups': groups})

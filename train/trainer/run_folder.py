@@ -6,8 +6,9 @@ import dataclasses
 import errno
 import fcntl
 import json
+import sys
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from .config import Config, ConfigError, config_from
@@ -35,8 +36,10 @@ class RunFolder:
             try:
                 fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # Unlike flock's, not passed on to processes that read images.
             except OSError as error:
-                is_taken = error.errno in (errno.EACCES, errno.EAGAIN)
-                raise ConfigError(f'{self}: {"another process is training this run" if is_taken else error.strerror}') from error
+                if error.errno in (errno.EACCES, errno.EAGAIN):
+                    raise ConfigError(f'{self}: another process is training this run') from error
+                # Some file systems of clusters have no locks.
+                print(f'{self} cannot be locked ({error.strerror}): see to it that no other process trains this run', file=sys.stderr)
             yield
 
     # --- what is in it: each raises ConfigError if it is of another configuration ------------------------------------------
@@ -91,9 +94,18 @@ class RunFolder:
 
     def _check_same(self, stored: Dict[str, Any]) -> None:
         ours, theirs = what_counts(self._config), what_counts(config_from(stored, str(self)))
-        for table, values in ours.items():
-            if values != theirs[table]:
-                raise ConfigError(f'{self} holds another run: its [{table}] is {theirs[table]}, not {values}; name another folder')
+        differing = [
+            f'{table}.{key} = {was!r}, not {value!r}'
+            for table in ours
+            for key, was, value in _differences(theirs[table] or {}, ours[table] or {})
+        ]
+        if differing:
+            raise ConfigError(f'{self} holds another run: its {", its ".join(differing)}; name another folder')
+
+
+def _differences(theirs: Dict[str, Any], ours: Dict[str, Any]) -> List[Tuple[str, Any, Any]]:
+    keys = {**theirs, **ours}
+    return [(key, theirs.get(key), ours.get(key)) for key in keys if theirs.get(key) != ours.get(key)]
 
 
 def what_counts(config: Config) -> Dict[str, Any]:
