@@ -6,12 +6,14 @@
     python3 train/sensitivity.py resnet18 --seed 1 --size 64 --measure error --out sensitivity.json
 
 One layer at a time becomes a CompConv that is fitted to it (`compconv/fit.py`), with no training after. `kl`: how far the network's
-answers are from the plain network's then, as mean Kullback-Leibler divergence. `error`: how far the layer's output is from the plain
-one's, relative, in L2. Lists end at the deepest depth that is feasible. `compconv search --sensitivity` reads the file.
+answers are from the plain network's then, as mean Kullback-Leibler divergence; the BatchNorms of both have the statistics of the images.
+`error`: how far the layer's output is from the plain one's, relative, in L2. Lists end at the deepest depth that is feasible.
+`compconv search --sensitivity` reads the file.
 """
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import sys
 from pathlib import Path
@@ -23,7 +25,7 @@ from torch import Tensor, nn
 from compconv import ARCHITECTURES, CompConv2d, NetworkOptions, convert, create_network
 from compconv.channels import deepest_feasible_depth
 from compconv.convert import is_plain
-from compconv.fit import fit_all
+from compconv.fit import fit_all, recalibrate
 from trainer.arguments import positive_int
 from trainer.checkpoint import load_network
 from trainer.config import ConfigError, read_config
@@ -77,15 +79,17 @@ def main() -> int:
 def sensitivity(model: nn.Module, images: Tensor, measure: str = 'kl', shuffle_groups: int = 2) -> Dict[str, List[float]]:
     """Of every plain convolution, a number for each feasible depth; 0 for depth 0."""
     model.eval()
+    # A fit gives the BatchNorms the statistics of the images: what that alone changes is no layer's doing.
+    baseline = copy.deepcopy(model)
+    recalibrate(baseline, images)
     with torch.no_grad():
-        answers = model(images).log_softmax(1)
+        answers = baseline(images).log_softmax(1)
     result = {}
     for name, conv in model.named_modules():
         if not (isinstance(conv, nn.Conv2d) and is_plain(conv)):
             continue
-        deepest = deepest_feasible_depth(conv.in_channels, conv.out_channels, conv.kernel_size[0], int(conv.padding[0]))
-        if conv.out_channels % shuffle_groups != 0:
-            deepest = 0
+        replaced = (conv.in_channels, conv.out_channels, conv.kernel_size[0], int(conv.padding[0]))
+        deepest = deepest_feasible_depth(*replaced, shuffle_groups=shuffle_groups)
         values = [0.0]
         for depth in range(1, deepest + 1):
             if measure == 'error':

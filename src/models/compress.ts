@@ -24,8 +24,9 @@ export interface CompConvOptions {
 }
 
 /**
- * Replaces convolutions by CompConv modules of the same name. Grouped convolutions are left as they are. A convolution
- * followed by BatchNorm loses its bias; otherwise the module keeps one.
+ * Replaces convolutions by CompConv modules of the same name. Left as they are: grouped convolutions, and by `c0` those
+ * whose output channels the shuffle groups do not divide. A convolution followed by BatchNorm loses its bias; otherwise
+ * the module keeps one.
  * @throws invalid-argument for bad options or a depth for a layer that is not there; invalid-graph for an infeasible depth.
  */
 export function compress(graph: Graph, options: CompConvOptions): Graph {
@@ -36,6 +37,9 @@ export function compress(graph: Graph, options: CompConvOptions): Graph {
   checkDepthMap(depths);
   if (c0 !== undefined && !(Number.isFinite(c0) && c0 > 0)) {
     throw new CompConvError('invalid-argument', `c0 must be a positive number (32, 64, 128, ...), got ${c0}`);
+  }
+  if (!Number.isInteger(shuffleGroups) || shuffleGroups < 1) {
+    throw new CompConvError('invalid-argument', `shuffleGroups must be a positive integer, got ${show(shuffleGroups)}`);
   }
   const plain = new Set(graph.nodes.filter(isPlainConv).map((node) => node.name));
   for (const name of Object.keys(depths)) {
@@ -52,16 +56,16 @@ export function compress(graph: Graph, options: CompConvOptions): Graph {
     (node) => {
       if (!isPlainConv(node)) return [node];
       const conv = { ...node.attrs, inChannels: inputShapes(graph, node)[0].c };
+      const { outChannels, kernelSize, stride, padding } = node.attrs;
       let depth: Depth = 0;
       if (Object.hasOwn(depths, node.name)) {
         const explicit: unknown = depths[node.name];
         checkDepth(conv, explicit, node.name);
         depth = explicit;
-      } else if (c0 !== undefined) {
+      } else if (c0 !== undefined && outChannels % shuffleGroups === 0) {
         depth = adaptiveDepth(conv, c0);
       }
       if (depth === 0) return [node];
-      const { outChannels, kernelSize, stride, padding } = node.attrs;
       // The spec: BatchNorm has a shift of its own, so that a bias before it would be redundant.
       const bias = !normalised.has(node.name);
       const module = { outChannels, kernelSize, stride, padding, depth, shuffleGroups, inner, bias, innerBias };

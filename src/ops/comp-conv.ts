@@ -34,7 +34,7 @@ export const compConv: OpDefinition<CompConvAttrs> = {
     if (!Number.isInteger(shuffleGroups) || shuffleGroups < 1 || outChannels % shuffleGroups !== 0) {
       throw new CompConvError(
         'invalid-graph',
-        `${where}: shuffle groups must divide the ${outChannels} output channels, got ${shuffleGroups}`,
+        `${where}: shuffle groups must divide the ${outChannels} output channels, got ${shuffleGroups}; depth 0 leaves it plain`,
       );
     }
     if (inner !== 'linear' && inner !== 'bn-relu') {

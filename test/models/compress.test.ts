@@ -79,6 +79,14 @@ describe('compress', () => {
     expect(depths({ c0: 1e9 })).toEqual({ conv1: 1, conv2: 1, grouped: 0, valid: 1, head: 1 });
   });
 
+  it('by c0 leaves plain what the shuffle groups do not divide', () => {
+    const depths = (options: CompConvOptions) => depthsOf(compress(plainGraph(), options));
+    expect(depths({ c0: 16, shuffleGroups: 4 })).toEqual({ conv1: 3, conv2: 3, grouped: 0, valid: 1, head: 0 });
+    expect(depths({ c0: 16, shuffleGroups: 3 })).toEqual({ conv1: 0, conv2: 0, grouped: 0, valid: 0, head: 2 });
+    // That a layer is to stay plain can be said, too.
+    expect(depths({ depths: { head: 0, conv1: 1 }, shuffleGroups: 4 })).toMatchObject({ conv1: 1, head: 0 });
+  });
+
   it('hands shuffle groups, inner and inner biases to every module', () => {
     const graph = compress(createNetwork({ arch: 'resnet18' }), {
       c0: 128, shuffleGroups: 4, inner: 'bn-relu', innerBias: true,
@@ -120,7 +128,13 @@ describe('compress', () => {
       'invalid-graph',
       /^valid: depth 2 needs padding 1 .*, got 0; the deepest feasible depth is 1$/,
     ],
-    [{ c0: 16, shuffleGroups: 7 }, 'invalid-graph', /^conv1: shuffle groups must divide the 64 .*, got 7$/],
+    [
+      { c0: 16, depths: { head: 1 }, shuffleGroups: 4 },
+      'invalid-graph',
+      /^head: shuffle groups must divide the 6 output channels, got 4; depth 0 leaves it plain$/,
+    ],
+    [{ c0: 16, shuffleGroups: 0 }, 'invalid-argument', /^shuffleGroups must be a positive integer, got 0$/],
+    [{ c0: 16, shuffleGroups: 1.5 }, 'invalid-argument', /^shuffleGroups must be a positive integer, got 1.5$/],
     [{ c0: 16, inner: 'gelu' as 'linear' }, 'invalid-graph', /^conv1: inner must be 'linear' or .*, got "gelu"$/],
   ])('refuses %j', (options, code, message) => {
     let error: unknown;

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from dataclasses import dataclass
 from typing import Optional
 
@@ -34,10 +35,14 @@ class Channels:
         return self.primitive * (2 ** (self.depth - 1) - 1)
 
 
-def depth_problem(in_channels: int, out_channels: int, kernel_size: int, padding: int, depth: int) -> Optional[str]:
+def depth_problem(
+    in_channels: int, out_channels: int, kernel_size: int, padding: int, depth: int, *, shuffle_groups: int = 1
+) -> Optional[str]:
     """The rule that makes a depth infeasible for a convolution, in words; None if it is feasible."""
     if depth == 0:
         return None
+    if out_channels % shuffle_groups != 0:
+        return f'needs shuffle groups that divide its {out_channels} output channels, got {shuffle_groups}'
     if kernel_size % 2 == 0:
         return f'needs an odd kernel size for its "same" convolutions, got {kernel_size}'
     if depth >= 2 and padding != (kernel_size - 1) // 2:
@@ -51,29 +56,45 @@ def depth_problem(in_channels: int, out_channels: int, kernel_size: int, padding
 
 
 def deepest_feasible_depth(
-    in_channels: int, out_channels: int, kernel_size: int, padding: int, limit: int = MAX_DEPTH
+    in_channels: int, out_channels: int, kernel_size: int, padding: int, limit: int = MAX_DEPTH, *, shuffle_groups: int = 1
 ) -> int:
     """The deepest feasible depth that is at most `limit`; 0 at worst."""
-    depths = range(limit, -1, -1)
-    return next(d for d in depths if depth_problem(in_channels, out_channels, kernel_size, padding, d) is None)
+    conv = (in_channels, out_channels, kernel_size, padding)
+    return next(depth for depth in range(limit, -1, -1) if depth_problem(*conv, depth, shuffle_groups=shuffle_groups) is None)
 
 
-def adaptive_depth(in_channels: int, out_channels: int, kernel_size: int, padding: int, c0: float) -> int:
+def adaptive_depth(
+    in_channels: int, out_channels: int, kernel_size: int, padding: int, c0: float, *, shuffle_groups: int = 1
+) -> int:
     """`min(floor(log2(max(1, C_in / C_0))) + 1, 3)`, lowered to the deepest feasible depth. Raises ValueError."""
-    if not (c0 > 0 and math.isfinite(c0)):
-        raise ValueError(f'c0 must be a positive number (32, 64, 128, ...), got {c0}')
+    check_c0(c0)
     # Doubling instead of a logarithm, which could round a power of two down.
     depth = 1
     while depth < MAX_DEPTH and in_channels >= c0 * 2**depth:
         depth += 1
-    return deepest_feasible_depth(in_channels, out_channels, kernel_size, padding, depth)
+    return deepest_feasible_depth(in_channels, out_channels, kernel_size, padding, depth, shuffle_groups=shuffle_groups)
 
 
-def check_depth(in_channels: int, out_channels: int, kernel_size: int, padding: int, depth: int, where: str) -> None:
+def check_c0(c0: float) -> None:
+    """Raises ValueError for anything but a positive number: it may come from a file."""
+    if isinstance(c0, bool) or not isinstance(c0, numbers.Real) or not 0 < c0 < math.inf:
+        raise ValueError(f'c0 must be a positive number (32, 64, 128, ...), got {c0!r}')
+
+
+def check_shuffle_groups(shuffle_groups: int) -> None:
+    """Raises ValueError."""
+    if isinstance(shuffle_groups, bool) or not isinstance(shuffle_groups, int) or shuffle_groups < 1:
+        raise ValueError(f'shuffle_groups must be a positive integer, got {shuffle_groups!r}')
+
+
+def check_depth(
+    in_channels: int, out_channels: int, kernel_size: int, padding: int, depth: int, where: str, *, shuffle_groups: int = 1
+) -> None:
     """Raises ValueError naming the rule that failed and the deepest feasible depth."""
     if not isinstance(depth, int) or not 0 <= depth <= MAX_DEPTH:
         raise ValueError(f'{where}: depth must be an integer from 0 to {MAX_DEPTH}, got {depth!r}')
-    problem = depth_problem(in_channels, out_channels, kernel_size, padding, depth)
+    problem = depth_problem(in_channels, out_channels, kernel_size, padding, depth, shuffle_groups=shuffle_groups)
     if problem is not None:
-        deepest = deepest_feasible_depth(in_channels, out_channels, kernel_size, padding)
-        raise ValueError(f'{where}: depth {depth} {problem}; the deepest feasible depth is {deepest}')
+        deepest = deepest_feasible_depth(in_channels, out_channels, kernel_size, padding, shuffle_groups=shuffle_groups)
+        advice = f'the deepest feasible depth is {deepest}' if deepest > 0 else 'depth 0 leaves it plain'
+        raise ValueError(f'{where}: depth {depth} {problem}; {advice}')

@@ -31,7 +31,8 @@ def count(model: nn.Module, images: Union[Tensor, Tuple[int, ...]]) -> Cost:
     handles = [module.register_forward_hook(hook) for module in counted]
     try:
         if not isinstance(images, Tensor):
-            images = torch.zeros(images, device=next(model.parameters()).device)
+            first = next(model.parameters())
+            images = torch.zeros(images, dtype=first.dtype, device=first.device)
         with torch.no_grad(), evaluating(model):
             model(images)
     finally:

@@ -1,7 +1,7 @@
 """CompConv modules that begin as an approximation of a trained plain convolution, instead of at random."""
 from __future__ import annotations
 
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Dict, Mapping, Optional, Set
 
 import torch
 from torch import Tensor, nn
@@ -28,7 +28,8 @@ def fit(module: CompConv2d, conv: nn.Conv2d, x: Tensor, iterations: int = ITERAT
     `iterations` of L-BFGS for all of them together. An identity slice is input and follows nothing. Means are left to the BatchNorm behind, or to `bias`, which
     is set so that they agree on `x`.
 
-    Returns the `relative_error`. Raises ValueError where the module is not linear inside or replaces another convolution.
+    Returns the `relative_error`. Raises ValueError where the module is not linear inside or replaces another convolution, or where the
+    weights come out not finite, as they do where the convolution's input or output is not.
     """
     if module.depth == 0 or module.inner != 'linear':
         raise ValueError("init = 'fit' needs a module of depth 1 to 3 with inner = 'linear'")
@@ -60,6 +61,8 @@ def fit(module: CompConv2d, conv: nn.Conv2d, x: Tensor, iterations: int = ITERAT
     if module.bias is not None:
         module.bias.zero_()
         module.bias.copy_((y - module(x)).mean(dim=(0, 2, 3)))
+    if not all(bool(parameter.isfinite().all()) for parameter in module.parameters()):
+        raise ValueError('the fit gives weights that are not finite; look at those of the network, and at what it computes of the images')
     return relative_error(module(x), y)
 
 
@@ -115,7 +118,8 @@ def _regress(conv: nn.Conv2d, x: Tensor, y: Tensor) -> None:
     product -= input_sum @ output_mean.transpose(1, 2)
     ridge = (RIDGE * square.diagonal(dim1=1, dim2=2).mean(dim=1) + rounding).clamp_min(1e-18).view(-1, 1, 1)
     square += ridge * torch.eye(values, dtype=square.dtype, device=x.device)
-    weight = torch.linalg.solve(square, product).transpose(1, 2)
+    # Of what is not finite, some solvers raise and some make NaN: here all do the latter, which `fit` finds.
+    weight = torch.linalg.solve_ex(square, product).result.transpose(1, 2)
     conv.weight.copy_(weight.reshape(conv.weight.shape))
     if conv.bias is not None:
         conv.bias.copy_((output_mean - weight @ input_mean).flatten())
@@ -125,14 +129,19 @@ def _regress(conv: nn.Conv2d, x: Tensor, y: Tensor) -> None:
 def fit_all(modules: Mapping[nn.Module, CompConv2d], model: nn.Module, images: Optional[Tensor]) -> Dict[nn.Module, float]:
     """Fits each convolution's module to what the convolution reads while the model sees the images, or to noise without any.
 
-    Returns the relative errors. Raises ValueError.
+    Returns the relative errors. Raises ValueError, naming the convolution.
     """
     errors: Dict[nn.Module, float] = {}
+    names = {module: name for name, module in model.named_modules()}
 
     def fit_once(conv: nn.Module, x: Tensor) -> None:
         assert isinstance(conv, nn.Conv2d)
-        if conv not in errors:
+        if conv in errors:
+            return
+        try:
             errors[conv] = fit(modules[conv], conv, x.detach())
+        except ValueError as error:
+            raise ValueError(f'{names[conv]}: {error}') from error
 
     if images is None:
         generator = torch.Generator().manual_seed(0)
@@ -156,13 +165,23 @@ def is_frozen_batch_norm(module: nn.Module) -> bool:
 
 @torch.no_grad()
 def recalibrate(model: nn.Module, images: Tensor) -> None:
-    """Gives BatchNorms, also frozen ones, the statistics of what they get now that the layers before them are others."""
+    """Gives BatchNorms, also frozen ones, the statistics of what they get now that the layers before them are others.
+
+    Those that the images never come to, as in auxiliary heads, keep theirs.
+    """
     norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     momenta = [module.momentum for module in norms]
+    reached: Set[nn.Module] = set()
+
+    def reset_once(norm: Any, _inputs: Any) -> None:
+        if norm not in reached:
+            reached.add(norm)
+            norm.reset_running_stats()
+
     for norm in norms:
-        norm.reset_running_stats()
         norm.momentum = None  # type: ignore[assignment]  # A plain mean.
-    handles = [module.register_forward_pre_hook(_freeze) for module in model.modules() if is_frozen_batch_norm(module)]
+    handles = [norm.register_forward_pre_hook(reset_once) for norm in norms]
+    handles += [module.register_forward_pre_hook(_freeze) for module in model.modules() if is_frozen_batch_norm(module)]
     try:
         with evaluating(model, but=norms):
             model(images)

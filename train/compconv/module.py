@@ -6,8 +6,9 @@ from typing import List, Optional
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import conv2d, relu
 
-from .channels import Channels, adaptive_depth, check_depth
+from .channels import Channels, adaptive_depth, check_depth, check_shuffle_groups
 from .shuffle import ConcatAndShuffle, concat_and_shuffle
 
 INNER = ('linear', 'bn-relu')
@@ -60,12 +61,12 @@ class CompConv2d(nn.Module):
             raise ValueError(f'inner must be one of {", ".join(INNER)}, got {inner!r}')
         if slice_order not in SLICE_ORDERS:
             raise ValueError(f'slice_order must be one of {", ".join(SLICE_ORDERS)}, got {slice_order!r}')
+        check_shuffle_groups(shuffle_groups)
+        replaced = (in_channels, out_channels, kernel_size, padding)
         if c0 is not None:
-            depth = adaptive_depth(in_channels, out_channels, kernel_size, padding, c0)
+            depth = adaptive_depth(*replaced, c0, shuffle_groups=shuffle_groups)
         assert depth is not None
-        check_depth(in_channels, out_channels, kernel_size, padding, depth, f'CompConv2d {in_channels} -> {out_channels}')
-        if depth > 0 and (shuffle_groups < 1 or out_channels % shuffle_groups != 0):
-            raise ValueError(f'CompConv2d: {out_channels} output channels are no multiple of {shuffle_groups} shuffle groups')
+        check_depth(*replaced, depth, f'CompConv2d {in_channels} -> {out_channels}', shuffle_groups=shuffle_groups)
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.kernel_size = kernel_size
@@ -88,10 +89,10 @@ class CompConv2d(nn.Module):
                 self.grow = nn.ModuleList([nn.Conv2d(w, w, k, 1, same, bias=inner_bias) for w in grown])
             self.tail = nn.Conv2d(c.tail, c.tail, k, 1, same, groups=c.tail, bias=inner_bias)
             if inner == 'bn-relu':
-                self.primitive_bn = BatchNormReLU(c.primitive)
+                self.primitive_bn = nn.BatchNorm2d(c.primitive)
                 if grown:
-                    self.grow_bn = nn.ModuleList([BatchNormReLU(w) for w in grown])
-                self.tail_bn = BatchNormReLU(c.tail)
+                    self.grow_bn = nn.ModuleList([nn.BatchNorm2d(w) for w in grown])
+                self.tail_bn = nn.BatchNorm2d(c.tail)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -106,21 +107,21 @@ class CompConv2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if self.depth == 0:
-            return nn.functional.conv2d(x, self.weight, self.bias, self.stride, self.padding)
+            return conv2d(x, self.weight, self.bias, self.stride, self.padding)
         bn_relu = self.inner == 'bn-relu'
         b = self.primitive(x)
         if bn_relu:
-            b = self.primitive_bn(b)
+            b = relu(self.primitive_bn(b), inplace=True)
         parts: List[Tensor] = []
         for step, a in enumerate(self.identity_slices(x)):
             pair = torch.cat([a, b], dim=1)
             parts.append(pair)
             b = self.grow[step](pair)
             if bn_relu:
-                b = self.grow_bn[step](b)
+                b = relu(self.grow_bn[step](b), inplace=True)
         a = self.tail(b[:, : self.channels.tail])
         if bn_relu:
-            a = self.tail_bn(a)
+            a = relu(self.tail_bn(a), inplace=True)
         parts += [a, b]
         # Plain operations wherever no gradient is wanted, so that tracers and exporters see nothing else.
         if self.training and torch.is_grad_enabled():
@@ -143,10 +144,3 @@ class CompConv2d(nn.Module):
     def extra_repr(self) -> str:
         text = f'{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}, '
         return text + f'padding={self.padding}, depth={self.depth}, shuffle_groups={self.shuffle_groups}, inner={self.inner!r}'
-
-
-class BatchNormReLU(nn.BatchNorm2d):
-    """One module, so that its parameters are named `primitive_bn.weight`, not `primitive_bn.0.weight`."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return nn.functional.relu(super().forward(x), inplace=True)

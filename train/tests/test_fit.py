@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from compconv import CompConv2d, convert
 from compconv.engine_file import load_engine_file
-from compconv.fit import fit, relative_error
+from compconv.fit import fit, recalibrate, relative_error
+from sensitivity import sensitivity
 from trainer.data import read_idx
 
 from .test_module import FIXTURES
@@ -92,6 +93,52 @@ class FitTest(unittest.TestCase):
         torch.testing.assert_close(outputs[1], outputs[0], rtol=1e-3, atol=1e-3)
         self.assertLess(float(outputs[1].mean(dim=(0, 2, 3)).abs().max()), 1e-3)
 
+    def test_batch_norm_that_is_not_reached(self) -> None:
+        """It keeps its statistics; one that is reached twice has those of both."""
+
+        class Network(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.bn, self.other = nn.BatchNorm2d(2), nn.BatchNorm2d(2)
+
+            def forward(self, x: Tensor) -> Tensor:
+                return self.bn(x) + self.bn(x + 2)
+
+        model = Network().eval()
+        for norm in (model.bn, model.other):
+            norm.running_mean.fill_(5)
+            norm.num_batches_tracked.fill_(7)
+        recalibrate(model, torch.randn(8, 2, 4, 4) * torch.tensor(1e-3) + 1)
+        torch.testing.assert_close(model.bn.running_mean, torch.full((2,), 2.0), rtol=1e-2, atol=0)
+        self.assertEqual((model.other.running_mean.tolist(), int(model.other.num_batches_tracked)), ([5, 5], 7))
+        self.assertEqual((model.bn.momentum, model.other.momentum), (0.1, 0.1))
+        self.assertFalse(model.bn._forward_pre_hooks)
+
+    def test_not_finite(self) -> None:
+        """Says where, and leaves the model as it was."""
+        images = torch.randn(4, 8, 5, 5)
+        for value in (float('nan'), float('inf'), 3e38):
+            with self.subTest(value):
+                torch.manual_seed(0)
+                model = nn.Sequential(nn.Conv2d(8, 8, 1), nn.Conv2d(8, 8, 1))
+                with torch.no_grad():
+                    model[0].weight[0, 0] = value
+                with self.assertRaisesRegex(ValueError, '^[01]: the fit gives weights that are not finite'):
+                    convert(model, depths={'0': 1, '1': 1}, init='fit', images=images)
+                self.assertEqual([type(m) for m in model], [nn.Conv2d] * 2)
+                self.assertFalse(model[0]._forward_hooks)
+
+    def test_sensitivity_is_the_layers_own(self) -> None:
+        """What fits exactly costs nothing, however far the statistics of the network are from those of the images."""
+        torch.manual_seed(0)
+        conv = nn.Conv2d(6, 8, 1, bias=False)
+        with torch.no_grad():
+            conv.weight[0::2] = conv.weight[1::2] * torch.tensor([0.5, -2, 3, 0.1]).view(-1, 1, 1, 1)
+        model = nn.Sequential(conv, nn.BatchNorm2d(8), nn.Flatten(), nn.Linear(8 * 25, 3)).eval()
+        images = 10 + 5 * torch.randn(64, 6, 5, 5)
+        self.assertLess(sensitivity(model, images)['0'][1], 1e-5)
+        self.assertEqual(float(model[1].running_mean.abs().max()), 0)
+
     def test_polish_helps(self) -> None:
         torch.manual_seed(0)
         conv, x = nn.Conv2d(16, 16, 3, padding=1), torch.randn(8, 16, 10, 10)
@@ -109,7 +156,7 @@ class FitTest(unittest.TestCase):
 
         def converted(init: str, **options: object) -> nn.Module:
             torch.manual_seed(0)
-            return convert(plain, init=init, images=x[:128], copy=True, **options)
+            return convert(plain, init=init, images=x[:128] if init == 'fit' else None, copy=True, **options)
 
         self.assertGreater(accuracy(plain), 0.94)
         one = {'layer2.0.conv2': 1}

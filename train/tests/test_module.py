@@ -1,10 +1,12 @@
 """CompConv2d against the reference data of `test/fixtures`, which another implementation made."""
+import copy
 import json
 import unittest
 from pathlib import Path
+from unittest import mock
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from compconv import CompConv2d, safetensors
 from compconv.channels import adaptive_depth
@@ -49,6 +51,18 @@ class FixtureTest(unittest.TestCase):
                     torch.testing.assert_close(module.train()(x.requires_grad_()).detach(), expected, rtol=1e-6, atol=1e-6)
 
 
+class InnerBatchNormTest(unittest.TestCase):
+    def test_converted_batch_norm(self) -> None:
+        """Whoever puts another BatchNorm in place of each, as PyTorch does for several processes, leaves the ReLUs."""
+        torch.manual_seed(0)
+        module, x = CompConv2d(8, 14, 3, 1, 1, depth=2, inner='bn-relu').eval(), torch.randn(2, 8, 5, 5)
+        other = nn.SyncBatchNorm.convert_sync_batchnorm(copy.deepcopy(module)).eval()
+        self.assertEqual(sum(isinstance(m, nn.SyncBatchNorm) for m in other.modules()), 3)
+        # By itself it works on a GPU only.
+        with torch.no_grad(), mock.patch.object(nn.SyncBatchNorm, 'forward', nn.BatchNorm2d.forward):
+            self.assertTrue(torch.equal(other(x), module(x)))
+
+
 class GradientTest(unittest.TestCase):
     def test_fused_concatenation(self) -> None:
         torch.manual_seed(0)
@@ -89,6 +103,8 @@ class RulesTest(unittest.TestCase):
             self.assertEqual(adaptive_depth(in_channels, 512, 3, 1, 128 if in_channels < 256 else 128), depth)
         self.assertEqual(adaptive_depth(512, 512, 3, 0, 128), 1)  # Without "same" padding no slice lines up.
         self.assertEqual(adaptive_depth(512, 1, 3, 1, 128), 0)
+        self.assertEqual([adaptive_depth(512, 21, 1, 0, 128, shuffle_groups=groups) for groups in (1, 2, 3)], [3, 0, 3])
+        self.assertEqual(CompConv2d(512, 21, 1, c0=128).depth, 0)
 
     def test_messages(self) -> None:
         for arguments, message in [
@@ -97,7 +113,9 @@ class RulesTest(unittest.TestCase):
             (dict(depth=3, in_channels=3), 'needs 12 input channels for its identity slices, got 3; the deepest feasible depth is 1'),
             (dict(depth=3, out_channels=2), 'leaves none of the 2 output channels for its tail'),
             (dict(depth=1, kernel_size=2), 'needs an odd kernel size'),
-            (dict(depth=1, out_channels=33), '33 output channels are no multiple of 2 shuffle groups'),
+            (dict(depth=1, out_channels=33), 'depth 1 needs shuffle groups that divide its 33 output channels, got 2; depth 0 leaves it plain'),
+            (dict(depth=1, shuffle_groups=0), 'shuffle_groups must be a positive integer, got 0'),
+            (dict(c0='16'), "c0 must be a positive number .*, got '16'"),
             (dict(), 'give either c0 or depth'),
             (dict(c0=16, depth=1), 'give either c0 or depth'),
             (dict(c0=-1), 'c0 must be a positive number'),

@@ -45,6 +45,10 @@ class CountTest(unittest.TestCase):
             cost = count(create_network(NetworkOptions('resnet_small14', c0=c0)), (1, 1, 28, 28))
             self.assertEqual(cost, (reference[file]['macs'], reference[file]['params']))
 
+    def test_dtype(self) -> None:
+        model = create_network(NetworkOptions('resnet_small14', c0=16))
+        self.assertEqual(count(copy.deepcopy(model).double(), (1, 1, 28, 28)), count(model, (1, 1, 28, 28)))
+
     def test_mode_and_batch(self) -> None:
         """The batch does not count, and the model is left in the mode that it was in."""
         model = create_network(NetworkOptions('resnet_small14', c0=16)).train()
@@ -98,6 +102,17 @@ class ConvertTest(unittest.TestCase):
                 self.assertEqual(len(kept) - len(tails), len(grouped))
                 self.assertEqual(len(grouped) > 0, arch == 'mobilenet_v2')
 
+    def test_segmentation(self) -> None:
+        """The last convolution has a channel for each of 21 classes, which no shuffle of two groups takes."""
+        with without_initialisation():
+            model = torchvision.models.segmentation.fcn_resnet50(weights=None, weights_backbone=None, num_classes=21, aux_loss=True)
+            states = [convert(each, c0=128, copy=True).state_dict() for each in (model.train(), model.eval())]
+        # The auxiliary head has no part in evaluation.
+        self.assertEqual(states[0].keys(), states[1].keys())
+        self.assertIn('aux_classifier.0.primitive.weight', states[0])
+        self.assertNotIn('aux_classifier.0.bias', states[0])
+        self.assertEqual(states[0]['classifier.4.weight'].shape, (21, 512, 1, 1))
+
     def test_detection_backbone(self) -> None:
         detection = torchvision.models.detection
         with without_initialisation():
@@ -117,50 +132,6 @@ class ConvertTest(unittest.TestCase):
         sum(losses.values()).backward()
         gradient = converted.body.layer4[2].conv2.primitive.weight.grad
         self.assertTrue(bool(torch.isfinite(gradient).all()))
-
-    def test_messages(self) -> None:
-        """In the engine's words: `src/models/compress.ts`, `src/ops/comp-conv-channels.ts`."""
-        model = create_network(NetworkOptions('resnet_small14', widths=(4, 42)))
-        for options, message in [
-            (dict(), r'convert: give c0 \(32, 64, 128, ...\) or depths \(layer name to depth 0..3\)'),
-            (dict(c0=0), 'c0 must be a positive number'),
-            (dict(depths={'conv9': 1}), "there is no plain convolution 'conv9'; the convolutions are conv1, layer1.0.conv1"),
-            (dict(depths={'fc': 1}), "there is no plain convolution 'fc'"),
-            (dict(depths={'layer2.0.downsample.0': 3}), 'downsample.0: depth 3 needs 9 input channels .* got 4; the deepest feasible depth is 1'),
-            (dict(depths={'conv1': 3}), 'conv1: depth 3 leaves none of the 4 output channels for its tail, .* the deepest feasible depth is 1'),
-            (dict(depths={'conv1': 4}), 'conv1: depth must be an integer from 0 to 3, got 4'),
-            (dict(depths={'conv1': 1.5}), 'conv1: depth must be an integer from 0 to 3, got 1.5'),
-            (dict(c0=16, shuffle_groups=3), 'conv1: .* 4 output channels are no multiple of 3 shuffle groups'),
-        ]:
-            with self.subTest(message), self.assertRaisesRegex(ValueError, message):
-                convert(model, **options)
-        self.assertFalse([m for m in model.modules() if isinstance(m, CompConv2d)], 'what fails changes nothing')
-
-    def test_bias_before_more_than_batch_norm(self) -> None:
-        """A bias is needed where the sum is read by something else, too."""
-
-        class Both(nn.Module):
-            def __init__(self) -> None:
-                super().__init__()
-                self.conv, self.bn = nn.Conv2d(8, 8, 1), nn.BatchNorm2d(8)
-
-            def forward(self, x: Tensor) -> Tensor:
-                y = self.conv(x)
-                return self.bn(y) + y
-
-        class Twice(Both):
-            def forward(self, x: Tensor) -> Tensor:
-                return self.bn(self.conv(x)) + self.conv(x).relu()
-
-        for network in (Both(), Twice()):
-            self.assertIsNotNone(convert(network, depths={'conv': 1}).conv.bias)
-
-    def test_shared_convolution(self) -> None:
-        """One convolution at two places becomes one module at two places."""
-        conv = nn.Conv2d(8, 8, 3, padding=1)
-        model = convert(nn.Sequential(conv, nn.ReLU(), conv), depths={'0': 1})
-        self.assertIs(model[0], model[2])
-        self.assertIsInstance(model[0], CompConv2d)
 
 
 if __name__ == '__main__':
