@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import gzip
 import hashlib
 import multiprocessing.util
@@ -191,11 +192,11 @@ class FolderData:
         return self._load(self._test, [batch.tolist() for batch in mine.split(batch_size) if len(batch) > 0])
 
     def _load(self, images: Any, batches: List[List[int]]) -> Iterator[Batch]:
-        loader: Any = torch.utils.data.DataLoader(
-            images, batch_sampler=batches, num_workers=self._workers, pin_memory=self._for_gpu, worker_init_fn=_ignore_stop_signals
-        )
+        loader: Any = torch.utils.data.DataLoader(images, batch_sampler=batches, num_workers=self._workers, pin_memory=self._for_gpu)
+        with _blocked_stop_signals():
+            loaded = iter(loader)
         try:
-            yield from loader
+            yield from loaded
         except ConfigError as error:  # Of a worker, whose traceback is its message.
             raise ConfigError(str(error).strip().splitlines()[-1].split('ConfigError: ')[-1]) from error
         except RuntimeError as error:
@@ -219,10 +220,15 @@ def read_image(path: str) -> Any:
         raise ConfigError(f'{path} cannot be read as an image: {reason}') from error
 
 
-def _ignore_stop_signals(_worker: int) -> None:
-    """They are often sent to all processes of a group. The training process stops when it has saved, and its workers with it."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+@contextlib.contextmanager
+def _blocked_stop_signals() -> Iterator[None]:
+    """Processes begun meanwhile never get them. They are often sent to all of a group: the training process stops when it has saved, and these
+    with it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _end_readers() -> None:
