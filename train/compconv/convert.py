@@ -36,7 +36,7 @@ def convert(
 
     `init`: new parameters are `random`, or a `fit` to those of the convolutions that they replace (`inner='linear'` only): to
     what these compute of the network's inputs `images`, which then also give the BatchNorms their statistics; without images, to
-    what they compute of noise.
+    what they compute of noise. Modules that the images never come to, as in auxiliary heads, stay random.
 
     Raises ValueError, before anything is changed, for a depth that is not feasible, a name that is no plain convolution, any other option
     that cannot be, a lazy convolution that has not run, and a fit whose weights are not finite.
