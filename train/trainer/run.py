@@ -11,7 +11,7 @@ import hashlib
 import math
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, Optional
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +24,7 @@ from .data import open_data, some_images
 from .distributed import Process, join, leave
 from .loss import Loss
 from .precision import Precision
+from .progress import Clock, Progress, line_of
 from .run_folder import RunFolder
 from .schedule import learning_rate
 from .seeds import seed_for
@@ -42,23 +43,6 @@ class Diverged(Exception):
 
 
 _DIVERGED_ADVICE = ': try a lower train.lr, or a longer warm-up, in another folder'
-
-
-@dataclasses.dataclass
-class Progress:
-    """Where a run stands: a test may still be due after the epochs that are complete."""
-
-    epoch: int = 0
-    """Complete epochs."""
-    step: int = 0
-    """Steps of the epoch that has begun."""
-    loss: float = 0.0
-    correct: int = 0
-    """Sums over those steps."""
-    seconds: float = 0.0
-    """Spent on the run so far, by all sessions that it took."""
-    history: List[Dict[str, Any]] = dataclasses.field(default_factory=list)
-    """A record of each epoch."""
 
 
 def train(config: Config, folder: Path, say: Say = print) -> Dict[str, Any]:
@@ -179,7 +163,7 @@ class _Run:
     def _epoch(self, stop: Callable[[], bool]) -> None:
         """The rest of an epoch."""
         p, t = self.progress, self.config.train
-        clock = _Clock()
+        clock = Clock()
         images_here = 0
         saved = reported = time.perf_counter()
         sums = torch.zeros(2, dtype=torch.float64, device=self.process.device)  # loss, correct
@@ -229,7 +213,7 @@ class _Run:
 
     def _test_epoch(self) -> Tensor:
         """Adds the test to the last epoch's record. That is saved already: a stop or an image that cannot be read costs the test alone."""
-        clock = _Clock()
+        clock = Clock()
         confusion = self._test()
         p, record = self.progress, self.progress.history[-1]
         p.seconds += clock.lap()
@@ -241,7 +225,7 @@ class _Run:
     def _log(self, record: Dict[str, Any]) -> None:
         if self.process.is_first:
             self.folder.log(record)
-        self.say(_line(record, self.config.train.epochs))
+        self.say(line_of(record, self.config.train.epochs))
 
     def _step(self, images: Tensor, labels: Tensor) -> Tensor:
         """Returns the sums of loss and correct answers of this process."""
@@ -322,25 +306,3 @@ class _Run:
         self.precision.load_state_dict(checkpoint.meta['scaler'])
         known = {field.name for field in dataclasses.fields(Progress)}  # Of another version there may be more.
         self.progress = Progress(**{name: value for name, value in checkpoint.meta['progress'].items() if name in known})
-
-
-class _Clock:
-    def __init__(self) -> None:
-        self._start = self._last = time.perf_counter()
-
-    @property
-    def total(self) -> float:
-        return time.perf_counter() - self._start
-
-    def lap(self) -> float:
-        now = time.perf_counter()
-        lap, self._last = now - self._last, now
-        return lap
-
-
-def _line(record: Dict[str, Any], epochs: int) -> str:
-    test = f', test {record["testAccuracy"]:.2%}' if 'testAccuracy' in record else ''
-    return (
-        f'epoch {record["epoch"]}/{epochs}: loss {record["trainLoss"]:.4f}, train {record["trainAccuracy"]:.2%}{test}, '
-        f'{record["imagesPerSecond"]:.0f} images/s, {record["seconds"]:.0f} s'
-    )
