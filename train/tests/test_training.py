@@ -1,6 +1,7 @@
 """Runs on a few small images: learning, stopping and going on, messages."""
 import contextlib
 import dataclasses
+import errno
 import io
 import json
 import os
@@ -340,6 +341,19 @@ class FilesTest(unittest.TestCase):
             for text in ('', '{}'):
                 (folder / 'run' / 'result.json').write_text(text)
                 self.assertEqual(train(config, folder / 'run', lambda _line: None)['confusion'], result['confusion'])
+
+
+    def test_locks(self) -> None:
+        """Taken by another process, or not to be had on this file system."""
+        with tempfile.TemporaryDirectory() as name:
+            folder = RunFolder(Path(name), config_from(values(Path(name))))
+            with mock.patch('fcntl.lockf', side_effect=OSError(errno.EAGAIN, 'taken')), self.assertRaisesRegex(ConfigError, 'another process is training'):
+                with folder.locked():
+                    self.fail('not reached')
+            with mock.patch('fcntl.lockf', side_effect=OSError(errno.ENOLCK, 'No locks available')), contextlib.redirect_stderr(io.StringIO()) as said:
+                with folder.locked():
+                    pass
+            self.assertIn('cannot be locked (No locks available)', said.getvalue())
 
 
 class ScheduleTest(unittest.TestCase):
