@@ -100,16 +100,17 @@ function weightConstant(
   const inChannels = op.inputShapes[0].c / groups;
   const outChannels = op.output.c;
   const inLayout = around.layoutOf(op.inputs[0]);
+  const outLanes = around.layoutOf(op.name).lanes;
   const isTexture = tile.hasTexture;
   // Where an input's row begins, and where an output lies in it, in elements.
   const pitch = weightVectors * LANES;
   const row = (input: number) =>
     isTexture ? Math.floor(input / LANES) * LANES * pitch + (input % LANES) * tile.vectors * LANES : input * pitch;
-  const columns = around.layoutOf(op.name).lanes.map((lane) => {
+  const column = (lane: number) => {
     const vector = Math.floor(lane / LANES);
     const inTile = vector % tile.vectors;
     return isTexture ? ((vector - inTile) * LANES + inTile) * LANES + (lane % LANES) : lane;
-  });
+  };
   return {
     key: `${op.name} weights ${matrix.key} for ${tile.kernels.one.name} ${k}x${k}x${groupVectors}x${weightVectors} ${inLayout.key} to ${stores.foldedKey}`,
     dtype: around.dtype,
@@ -119,6 +120,7 @@ function weightConstant(
     pack(weights, target) {
       const data = matrix.evaluate(weights);
       const { scale } = stores.folded(weights);
+      const columns = outLanes.map(column);
       const taps = k * k;
       const outputs = outChannels / groups;
       const input = (tap: number, channel: number) => tap * groupVectors * LANES + inLayout.lanes[channel];

@@ -170,7 +170,7 @@ class FolderData:
         self.classes: Sequence[str] = config.labels or self._train.classes
         if len(self.classes) < len(self._train.classes):
             raise ConfigError(f'{config.path}: there are {len(self._train.classes)} classes, but data.labels has {len(self.classes)}')
-        images = '\n'.join(f'{Path(path).relative_to(self._train.root).as_posix()}' for path, _ in self._train.samples)
+        images = '\n'.join(Path(path).relative_to(self._train.root).as_posix() for path, _ in self._train.samples)
         self.fingerprint = hashlib.sha256(images.encode()).hexdigest()
         # Every so many, rather than the first: these are sorted by class.
         self._train_indices = _spread(len(self._train), config.train_limit)

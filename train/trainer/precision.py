@@ -51,7 +51,7 @@ class Precision:
 def _has_bf16() -> bool:
     try:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))  # type: ignore[call-arg]
-    except TypeError:  # PyTorch before 2.5, which counts no emulation.
+    except TypeError:  # An older PyTorch, which counts no emulation.
         return bool(torch.cuda.is_bf16_supported())
 
 

@@ -6,7 +6,6 @@ import signal
 import time
 from typing import Any, Callable, Dict, Iterator, Optional
 
-
 ONE_REQUEST_SECONDS = 5
 """A cluster's queue and `torchrun` pass the same request on to each process: it comes twice."""
 
