@@ -39,15 +39,8 @@ export type { DenseLayout } from './kernels/pack-input.ts';
 export { DEFAULT_LIMITS, passNames, schedule, type PassName, type ScheduleLimits, type ScheduleOptions } from './scheduler/schedule.ts';
 export { printPlan, schedules, summarizePlan, type Plan, type ScheduleName, type PlanSummary } from './scheduler/plan.ts';
 export type { AdapterDescription, DeviceLimits, DeviceOptions } from './runtime/device.ts';
-export {
-  createSession,
-  Session,
-  type RunOptions,
-  type SessionMemory,
-  type SessionOptions,
-  type SessionProgress,
-  type TuneOptions,
-} from './runtime/session.ts';
+export { createSession, Session } from './runtime/session.ts';
+export type { RunOptions, SessionMemory, SessionOptions, SessionProgress, TuneOptions } from './runtime/session-options.ts';
 export type { RunResult } from './runtime/gpu-network.ts';
 export type { GpuTensor, GpuTensorInput } from './runtime/gpu-tensor.ts';
 export type { WasmSession } from './fallback/wasm-session.ts';

@@ -12,7 +12,7 @@ import type { Model } from '../models/read-model.ts';
 import { exportOnnx } from '../onnx/export.ts';
 import { checkFinite, joinResults, splitBatch } from '../runtime/batches.ts';
 import type { RunResult, TappedResult } from '../runtime/gpu-network.ts';
-import type { RunOptions, SessionMemory } from '../runtime/session.ts';
+import type { RunOptions, SessionMemory } from '../runtime/session-options.ts';
 import { checkOneImage, imagesOf, isTensor, shapeOfInput, type SessionInput } from '../runtime/session-input.ts';
 import { Turns } from '../runtime/turns.ts';
 import type { ImageShape } from '../tensor/image-shape.ts';

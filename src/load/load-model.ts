@@ -9,7 +9,8 @@ import { bytesOf, byteSource, describeModel, type ModelSource, type ReadOptions 
 import { describeAdapter, isSoftwareAdapter } from '../runtime/adapter-info.ts';
 import type { AdapterDescription } from '../runtime/device.ts';
 import { DeviceSource } from '../runtime/device-source.ts';
-import { Session, type SessionOptions } from '../runtime/session.ts';
+import { Session } from '../runtime/session.ts';
+import type { SessionOptions } from '../runtime/session-options.ts';
 import { parseSafetensors, type SafetensorsFile } from '../weights/safetensors.ts';
 import { collectWeights, openSafetensors } from '../weights/safetensors-source.ts';
 import type { WasmSession } from '../fallback/wasm-session.ts';

@@ -8,7 +8,8 @@ import type { NetworkCost } from '../graph/cost.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { AdapterDescription } from '../runtime/device.ts';
 import type { LoadedModel } from '../load/load-model.ts';
-import type { Session, SessionMemory } from '../runtime/session.ts';
+import type { Session } from '../runtime/session.ts';
+import type { SessionMemory } from '../runtime/session-options.ts';
 import type { Dtype } from '../tensor/dtype.ts';
 
 /** The field of the one message that goes through the worker itself, with the port. */

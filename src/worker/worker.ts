@@ -10,7 +10,7 @@ export type { ModelSource } from '../models/read-model.ts';
 export type { AdapterDescription } from '../runtime/device.ts';
 export type { RunResult } from '../runtime/gpu-network.ts';
 export type { SelfTestOptions, SelfTestProgress, SelfTestReport } from '../runtime/self-test.ts';
-export type { RunOptions, SessionMemory, TuneOptions } from '../runtime/session.ts';
+export type { RunOptions, SessionMemory, TuneOptions } from '../runtime/session-options.ts';
 export type { SessionInput } from '../runtime/session-input.ts';
 export type { TuningProgress, TuningReport } from '../runtime/tuner.ts';
 export type { Dtype } from '../tensor/dtype.ts';
