@@ -66,6 +66,7 @@ EXPERIMENTS: Dict[str, Experiment] = {
     # The spec's own choices, taken otherwise.
     'compconv16-no-shuffle': Experiment(['network.c0=16', 'network.shuffle_groups=1']),
     'compconv16-slices-reversed': Experiment(['network.c0=16', 'network.slice_order="shallowest-first"']),
+    'compconv16-slices-averaged': Experiment(['network.c0=16', 'network.slice_stride="average"']),
     # Depths chosen by `compconv search` on an adapter.
     'searched': Experiment(config='fashion-mnist-searched'),
     # What a plain twin is good for: as a teacher, and as what the modules begin with, against a run as short.
@@ -134,7 +135,7 @@ class Job(NamedTuple):
 
     def command(self) -> List[str]:
         options = [word for setting in self.settings for word in ('--set', setting)]
-        return [sys.executable, str(HERE / 'train.py'), str(self.config), '--run', str(self.folder), *options]
+        return [sys.executable, str(HERE / 'train.py'), str(self.config), '--run-folder', str(self.folder), *options]
 
     def is_done(self, results: List[Dict[str, Any]]) -> bool:
         """Whether there is a result of these very settings."""

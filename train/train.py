@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Trains an image classifier, plain or with CompConv.
 
-    python3 train/train.py train/configs/fashion-mnist-compconv16.toml --run train/runs/mine
-    torchrun --nproc_per_node=8 train/train.py train/configs/imagenet-resnet50-compconv128.toml --run ...
+    python3 train/train.py train/configs/fashion-mnist-compconv16.toml --run-folder train/runs/mine
+    torchrun --nproc_per_node=8 train/train.py train/configs/imagenet-resnet50-compconv128.toml --run-folder ...
 
 The same command takes a stopped run up again.
 """
@@ -24,13 +24,14 @@ EXIT_STOPPED = 130
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', type=Path, help='a TOML or JSON file, as in train/configs')
-    parser.add_argument('--run', type=Path, required=True, metavar='FOLDER', help='where checkpoint.pt, log.jsonl and result.json go')
+    # Not `--run`: torchrun would take that for its own `--run-path`, wherever it stands.
+    parser.add_argument('--run-folder', type=Path, required=True, metavar='FOLDER', help='where checkpoint.pt, log.jsonl and result.json go')
     parser.add_argument('--set', action='append', default=[], metavar='KEY=VALUE', help='wins over the file, e.g. train.epochs=3')
     parser.add_argument('--depths', type=Path, metavar='FILE', help='a JSON object, layer name to depth; as network.depths')
     arguments = parser.parse_args()
     settings = arguments.set + ([] if arguments.depths is None else [f'network.depths={json.dumps(str(arguments.depths.resolve()))}'])
     try:
-        result = train(read_config(arguments.config, settings), arguments.run, lambda line: print(line, flush=True))
+        result = train(read_config(arguments.config, settings), arguments.run_folder, lambda line: print(line, flush=True))
     except Stopped as stopped:
         print(f'{stopped}; the same command goes on from here', file=sys.stderr)
         return EXIT_STOPPED

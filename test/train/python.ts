@@ -15,8 +15,8 @@ async function first(code: string): Promise<string | undefined> {
 
 /** A Python 3.11 or newer, which `train/` needs. */
 export const python = await first('import sys; assert sys.version_info >= (3, 11)');
-/** One that has PyTorch. */
-export const pythonWithTorch = await first('import sys, torch; assert sys.version_info >= (3, 11)');
+/** One that has PyTorch and torchvision. */
+export const pythonWithTorch = await first('import sys, torch, torchvision; assert sys.version_info >= (3, 11)');
 
 /** Runs Python in `train/`, by itself on one core; `status` is null where there is no such command. */
 export function runPython(command: string, args: readonly string[]): Promise<{ status: number | null; output: string }> {

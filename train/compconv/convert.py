@@ -24,6 +24,7 @@ def convert(
     inner: str = 'linear',
     inner_bias: bool = False,
     slice_order: str = 'deepest-first',
+    slice_stride: str = 'subsample',
     init: str = 'random',
     images: Optional[Tensor] = None,
     copy: bool = False,
@@ -91,6 +92,7 @@ def convert(
                 bias=conv not in normalised,
                 inner_bias=inner_bias,
                 slice_order=slice_order,
+                slice_stride=slice_stride,
             )
         except ValueError as error:
             raise ValueError(f'{name}: {error}') from error

@@ -88,8 +88,9 @@ def metadata_of(options: NetworkOptions) -> Dict[str, Any]:
     """The `compconv` metadata, in the engine's spelling. Raises ValueError."""
     if options.ghost_ratio is not None:
         raise ValueError('the engine does not run Ghost modules')
-    if options.slice_order != 'deepest-first':
-        raise ValueError(f'the engine does not run slice_order {options.slice_order!r}')
+    for name in ('slice_order', 'slice_stride'):
+        if getattr(options, name) != getattr(NetworkOptions, name):
+            raise ValueError(f'the engine does not run {name} {getattr(options, name)!r}')
     full = options.canonical
     result: Dict[str, Any] = {
         'arch': full.arch,

@@ -6,13 +6,14 @@ from typing import List, Optional
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, relu
+from torch.nn.functional import avg_pool2d, conv2d, relu
 
 from .channels import Channels, adaptive_depth, check_depth, check_shuffle_groups
 from .shuffle import ConcatAndShuffle, concat_and_shuffle
 
 INNER = ('linear', 'bn-relu')
 SLICE_ORDERS = ('deepest-first', 'shallowest-first')
+SLICE_STRIDES = ('subsample', 'average')
 
 
 class CompConv2d(nn.Module):
@@ -49,10 +50,12 @@ class CompConv2d(nn.Module):
         bias: bool = False,
         inner_bias: bool = False,
         slice_order: str = 'deepest-first',
+        slice_stride: str = 'subsample',
     ) -> None:
         """`bias` is added to Y, `inner_bias` is one bias for each convolution inside.
 
-        `slice_order`: the part that takes the first channels of X; the engine knows `deepest-first` alone. Raises ValueError.
+        `slice_order`: the part that takes the first channels of X. `slice_stride`: what an identity slice has of each s x s pixels, the first
+        or their average. The engine knows the defaults of these two alone. Raises ValueError.
         """
         super().__init__()
         if (c0 is None) == (depth is None):
@@ -61,6 +64,8 @@ class CompConv2d(nn.Module):
             raise ValueError(f'inner must be one of {", ".join(INNER)}, got {inner!r}')
         if slice_order not in SLICE_ORDERS:
             raise ValueError(f'slice_order must be one of {", ".join(SLICE_ORDERS)}, got {slice_order!r}')
+        if slice_stride not in SLICE_STRIDES:
+            raise ValueError(f'slice_stride must be one of {", ".join(SLICE_STRIDES)}, got {slice_stride!r}')
         check_shuffle_groups(shuffle_groups)
         replaced = (in_channels, out_channels, kernel_size, padding)
         if c0 is not None:
@@ -76,6 +81,7 @@ class CompConv2d(nn.Module):
         self.shuffle_groups = shuffle_groups
         self.inner = inner
         self.slice_order = slice_order
+        self.slice_stride = slice_stride
 
         self.register_parameter('bias', nn.Parameter(torch.empty(out_channels)) if bias else None)
         if depth == 0:
@@ -133,7 +139,10 @@ class CompConv2d(nn.Module):
     def identity_slices(self, x: Tensor) -> List[Tensor]:
         """X_A[d-1], ..., X_A[1]."""
         if self.stride > 1:
-            x = x[:, :, :: self.stride, :: self.stride]
+            if self.slice_stride == 'average':
+                x = avg_pool2d(x, self.stride, ceil_mode=True)
+            else:
+                x = x[:, :, :: self.stride, :: self.stride]
         levels = list(range(self.depth - 1, 0, -1))
         taken, slices = 0, {}
         for i in levels if self.slice_order == 'deepest-first' else reversed(levels):

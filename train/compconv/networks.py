@@ -14,6 +14,9 @@ RESNETS = ('resnet18', 'resnet34', 'resnet50', 'resnet101', 'resnet152')
 VGGS = tuple(f'vgg{depth}{suffix}' for depth in (11, 13, 16, 19) for suffix in ('', '_bn'))
 ARCHITECTURES = (*RESNETS, *VGGS, SMALL_RESNET)
 
+MODULE_OPTIONS = ('shuffle_groups', 'inner', 'inner_bias', 'slice_order', 'slice_stride')
+"""How all CompConv modules of a network are made."""
+
 
 @dataclass(frozen=True)
 class NetworkOptions:
@@ -36,7 +39,8 @@ class NetworkOptions:
     inner: str = 'linear'
     inner_bias: bool = False
     slice_order: str = 'deepest-first'
-    """Anything but the default is for ablations; the engine does not run it."""
+    slice_stride: str = 'subsample'
+    """Of these two anything but the default is for ablations; the engine does not run it."""
     ghost_ratio: Optional[int] = None
     """Ghost modules instead of CompConv, for comparison; the engine does not run them."""
 
@@ -55,7 +59,9 @@ class NetworkOptions:
             widths=tuple(self.widths or (16, 32, 64)) if small else None,
             blocks_per_stage=(self.blocks_per_stage or 2) if small else None,
         )
-        return result if self.is_compressed else replace(result, depths=None, shuffle_groups=2, inner='linear', inner_bias=False, slice_order='deepest-first')
+        if self.is_compressed:
+            return result
+        return replace(result, depths=None, **{name: getattr(NetworkOptions, name) for name in MODULE_OPTIONS})
 
     @property
     def input_shape(self) -> Tuple[int, int, int, int]:
@@ -82,10 +88,7 @@ def convert_by(options: NetworkOptions, model: nn.Module, **init: Any) -> nn.Mod
         model,
         c0=options.c0,
         depths=options.depths,
-        shuffle_groups=options.shuffle_groups,
-        inner=options.inner,
-        inner_bias=options.inner_bias,
-        slice_order=options.slice_order,
+        **{name: getattr(options, name) for name in MODULE_OPTIONS},
         **init,
     )
 

@@ -84,7 +84,7 @@ class DepthsTest(unittest.TestCase):
         self.assertEqual(read_config(extending).network.depths, self.map)
 
     def test_command(self) -> None:
-        command = [sys.executable, str(TRAIN / 'train.py'), str(self.config), '--run', 'run', '--depths', 'depths.json']
+        command = [sys.executable, str(TRAIN / 'train.py'), str(self.config), '--run-folder', 'run', '--depths', 'depths.json']
         done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True)
         self.assertEqual(done.returncode, 0, done.stderr)
         network = load_network(self.folder / 'run' / 'checkpoint.pt')

@@ -1,6 +1,7 @@
 """Two processes on the CPU, with the environment that `torchrun` gives them (that of PyTorch 1.13 does not start on Python 3.11)."""
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any, Dict, List
 
 import torch
+from torch.distributed.run import get_args_parser
 
 from make_fixtures import write_idx
 from trainer.checkpoint import load_checkpoint
@@ -43,7 +45,7 @@ class TwoProcessesTest(unittest.TestCase):
         return result
 
     def start(self, script: str, name: str, processes: int) -> List['subprocess.Popen[str]']:
-        command = [sys.executable, str(TRAIN / script), str(self.folder / f'{name}.json'), '--run', str(self.folder / name)]
+        command = [sys.executable, str(TRAIN / script), str(self.folder / f'{name}.json'), '--run-folder', str(self.folder / name)]
         environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(TRAIN), 'WORLD_SIZE': str(processes)}
         environment.update(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(free_port()))
         running = [
@@ -63,6 +65,15 @@ class TwoProcessesTest(unittest.TestCase):
         self.assertEqual(sum(map(sum, result['confusion'])), 96)
         self.assertGreater(result['testAccuracy'], 0.9)
 
+    def test_torchrun(self) -> None:
+        """It takes abbreviations of its own options for them even behind the script."""
+        options = re.findall(r"add_argument\('(--[a-z-]+)'", (TRAIN / 'train.py').read_text())
+        self.assertIn('--run-folder', options)
+        ours = ['config.toml', *(word for option in options for word in (option, 'value'))]
+        parsed = get_args_parser().parse_args(['--nproc_per_node=8', 'train.py', *ours])
+        self.assertEqual((parsed.training_script, parsed.training_script_args), ('train.py', ours))
+        self.assertFalse(parsed.run_path)
+
     def test_wrong_weights(self) -> None:
         """Only the first process reads them; the others end with it."""
         config = {**values(self.folder, device='cpu'), 'pretrained': {'weights': 'nowhere.pt'}}
@@ -78,7 +89,7 @@ class TwoProcessesTest(unittest.TestCase):
         self.train('train.py', 'config', 1, epochs=1)
         (self.folder / 'config' / 'result.json').unlink()
         config = self.folder / 'config.json'
-        command = [sys.executable, str(TRAIN / 'train.py'), str(config), '--run']
+        command = [sys.executable, str(TRAIN / 'train.py'), str(config), '--run-folder']
         environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'WORLD_SIZE': '2', 'MASTER_ADDR': '127.0.0.1', 'MASTER_PORT': str(free_port())}
         running = [
             subprocess.Popen([*command, str(self.folder / name)], stderr=subprocess.PIPE, text=True, env={**environment, 'RANK': str(rank)})
@@ -89,7 +100,7 @@ class TwoProcessesTest(unittest.TestCase):
         for process in running:
             _, errors = process.communicate(timeout=120)
             self.assertEqual(process.returncode, 2, errors)
-            self.assertIn('--run has to be a folder that all of them see', errors)
+            self.assertIn('--run-folder has to be a folder that all of them see', errors)
 
     def test_equal_one(self) -> None:
         """Without BatchNorm, two processes compute what one does, but for the order of sums."""

@@ -110,6 +110,7 @@ class ExportTest(unittest.TestCase):
         for options, message in [
             (NetworkOptions(**SMALL, ghost_ratio=2), 'the engine does not run Ghost modules'),
             (NetworkOptions(**SMALL, c0=8, slice_order='shallowest-first'), "does not run slice_order 'shallowest-first'"),
+            (NetworkOptions(**SMALL, c0=8, slice_stride='average'), "does not run slice_stride 'average'"),
         ]:
             with self.subTest(message), self.assertRaisesRegex(ValueError, message):
                 save_engine_file(file, create_network(options), options)

@@ -50,7 +50,7 @@ class FolderTest(unittest.TestCase):
     def test_signals(self) -> None:
         """SIGTERM to all processes at once, as of a cluster's queue; and a start right after a kill, when the readers still live."""
         (self.folder / 'config.json').write_text(json.dumps(self.values(epochs=400)))
-        command = [sys.executable, str(TRAIN / 'train.py'), str(self.folder / 'config.json'), '--run', str(self.folder / 'run')]
+        command = [sys.executable, str(TRAIN / 'train.py'), str(self.folder / 'config.json'), '--run-folder', str(self.folder / 'run')]
         for number, status in ((signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 130)):
             process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
             self.addCleanup(process.kill)
@@ -75,7 +75,7 @@ class FolderTest(unittest.TestCase):
         damaged = self.folder / 'train' / 'light' / '3.png'
         damaged.write_bytes(damaged.read_bytes()[:100])
         (self.folder / 'config.json').write_text(json.dumps(self.values()))
-        command = [sys.executable, str(TRAIN / 'train.py'), str(self.folder / 'config.json'), '--run', str(self.folder / 'run')]
+        command = [sys.executable, str(TRAIN / 'train.py'), str(self.folder / 'config.json'), '--run-folder', str(self.folder / 'run')]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
         self.assertEqual(done.returncode, 2, done.stderr)
         self.assertRegex(done.stderr, f'^train.py: {damaged} cannot be read as an image: .*truncated')

@@ -121,6 +121,7 @@ class RulesTest(unittest.TestCase):
             (dict(c0=-1), 'c0 must be a positive number'),
             (dict(depth=1, inner='gelu'), "inner must be one of linear, bn-relu, got 'gelu'"),
             (dict(depth=1, slice_order='random'), 'slice_order must be one of'),
+            (dict(depth=1, slice_stride='max'), 'slice_stride must be one of'),
         ]:
             with self.subTest(message), self.assertRaisesRegex(ValueError, message):
                 CompConv2d(**{'in_channels': 48, 'out_channels': 48, 'kernel_size': 3, 'padding': 1, **arguments})
@@ -138,6 +139,20 @@ class RulesTest(unittest.TestCase):
             self.assertFalse(torch.equal(forwards(x), backwards(x)))
             moved = x[:, [2, 0, 1, 3]]
             torch.testing.assert_close(forwards(moved), backwards(x))
+
+    def test_slice_stride(self) -> None:
+        """The first of each 2 x 2 pixels, or their average: equal where all four are; at an odd border, of those that there are."""
+        torch.manual_seed(0)
+        module = CompConv2d(4, 14, 3, 2, 1, depth=3, slice_stride='average')
+        pixels = torch.randn(1, 4, 4, 3)
+        x = pixels.repeat_interleave(2, 2).repeat_interleave(2, 3)[..., :5]
+        for slice_, expected in zip(module.identity_slices(x), (pixels[:, :1], pixels[:, 1:3])):
+            torch.testing.assert_close(slice_, expected)
+        pair = torch.tensor([[1.0, 2.0], [3.0, 6.0]]).expand(1, 4, 2, 2)
+        self.assertEqual(module.identity_slices(pair)[0].item(), 3)
+        module.slice_stride = 'subsample'
+        self.assertEqual(module.identity_slices(pair)[0].item(), 1)
+        self.assertEqual(module(x).shape, (1, 14, 4, 3))
 
 
 if __name__ == '__main__':

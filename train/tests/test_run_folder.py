@@ -29,7 +29,7 @@ class FilesTest(unittest.TestCase):
             folder = Path(name)
             write_idx(folder, 96, 8)
             (folder / 'config.json').write_text(json.dumps(values(folder)))
-            command = [sys.executable, str(TRAIN / 'train.py'), str(folder / 'config.json'), '--run', str(folder / 'run')]
+            command = [sys.executable, str(TRAIN / 'train.py'), str(folder / 'config.json'), '--run-folder', str(folder / 'run')]
             limited = f'ulimit -f 8; exec "$@"'  # Blocks of 512 or 1024 bytes: less than a checkpoint.
             done = subprocess.run(['sh', '-c', limited, 'sh', *command], capture_output=True, text=True)
             self.assertEqual((done.returncode, done.stderr), (1, 'train.py: [Errno 27] File too large\n'))
@@ -78,7 +78,7 @@ class CommandTest(unittest.TestCase):
             folder = Path(name)
             write_idx(folder, 96, 8)
             (folder / 'config.json').write_text(json.dumps(values(folder, epochs=400)))
-            command = [sys.executable, str(TRAIN / 'train.py'), str(folder / 'config.json'), '--run', str(folder / 'run')]
+            command = [sys.executable, str(TRAIN / 'train.py'), str(folder / 'config.json'), '--run-folder', str(folder / 'run')]
             process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
             assert process.stdout is not None
             while not process.stdout.readline().startswith('epoch 1/'):

@@ -232,6 +232,7 @@ def _blocked_stop_signals() -> Iterator[None]:
 
 
 def _end_readers() -> None:
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # PyTorch 2 would take it for an error, and hide the one that ends the run.
     for process in multiprocessing.active_children():
         process.kill()
 

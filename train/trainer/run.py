@@ -118,7 +118,7 @@ class _Run:
         if checkpoint is not None:
             self._resume(checkpoint)
         if not process.agree(self.progress.epoch * self.steps + self.progress.step):
-            raise ConfigError(f'{folder} is not the same for all processes: on several machines, --run has to be a folder that all of them see')
+            raise ConfigError(f'{folder} is not the same for all processes: on several machines, --run-folder has to be a folder that all of them see')
         self.parallel = process.wrap(self.model)
 
     # --- the loop ------------------------------------------------------------------------------------------------------
