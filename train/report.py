@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from reporting.plots import plot
+from reporting.published import published_files
 from reporting.summary import read_results, summarise
 from reporting.text import card, page, table
 
@@ -26,11 +27,12 @@ def main() -> int:
     except (OSError, ValueError, LookupError, TypeError) as error:
         print(f'report.py: {arguments.results} cannot be read as the results of sweep.py: {error!r}', file=sys.stderr)
         return 2
+    files = published_files()
     cards = arguments.out / 'cards'
     cards.mkdir(parents=True, exist_ok=True)
     (arguments.out / 'table.md').write_text(page(summaries))
     for summary in summaries:
-        (cards / f'{summary.name}.md').write_text(card(summary))
+        (cards / f'{summary.name}.md').write_text(card(summary, summaries, files.get(summary.name)))
     if not plot(summaries, arguments.out):
         print('matplotlib is not installed: there are no plots', file=sys.stderr)
     print(table(summaries), end='')

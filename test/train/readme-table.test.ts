@@ -25,11 +25,11 @@ const short = (count: number) => (count < 1e6 ? `${Math.round(count / 1e3)} k` :
 
 test("the README's accuracies are the results'", () => {
   const shown = rowsBelow(readFileSync(new URL('README.md', ROOT), 'utf8'), '| network | test accuracy |');
-  const results = rowsBelow(readFileSync(new URL('train/results/fashion-mnist/table.md', ROOT), 'utf8'), '| network | test accuracy |');
+  const results = rowsBelow(readFileSync(new URL('train/results/fashion-mnist/table.md', ROOT), 'utf8'), '| network | epochs | test accuracy |');
   const byName = new Map(results.map(([name, ...values]) => [/^\[(.*)\]/.exec(name)![1], values]));
   expect(shown.length).toBeGreaterThan(5);
   for (const [network, accuracy, macs, params] of shown) {
-    const [expected, , expectedMacs, expectedParams] = byName.get(NETWORKS[network])!;
+    const [, expected, , expectedMacs, expectedParams] = byName.get(NETWORKS[network])!;
     const number = (text: string) => Number(text.replaceAll(',', ''));
     expect([network, accuracy, macs, params]).toEqual([network, expected, short(number(expectedMacs)), short(number(expectedParams))]);
   }

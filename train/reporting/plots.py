@@ -1,8 +1,9 @@
 """Pictures, by matplotlib."""
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import List
+from typing import List, Tuple
 
 from .summary import Summary
 
@@ -16,19 +17,34 @@ def plot(summaries: List[Summary], folder: Path) -> bool:
     matplotlib.use('Agg')
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(figsize=(9, 5.5), layout='constrained')
-    # Many networks cost the same: a legend has room for names that would lie on each other.
-    for i, s in enumerate(sorted(summaries, key=lambda each: -each.mean)):
-        x, y = s.records[0]['macs'] / 1e6, 100 * s.mean
-        axes.errorbar(x, y, yerr=100 * (s.spread or 0), fmt='os^Dv'[i // 10 % 5], color=f'C{i % 10}', capsize=3, label=f'{s.name}: {s.accuracy}')
-    axes.set_xscale('log')
-    axes.xaxis.set_major_formatter('{x:g}')
-    axes.xaxis.set_minor_formatter('{x:g}')
-    axes.tick_params(axis='x', which='minor', labelsize=7)
-    axes.set_xlabel('multiply-accumulates of one image, millions')
-    axes.set_ylabel('test accuracy, %; bars: sample standard deviation')
-    axes.grid(alpha=0.3, which='both')
-    axes.legend(loc='upper left', bbox_to_anchor=(1.01, 1), fontsize=8)
+    # Panels by epochs: what was trained for as long is compared.
+    groups = [[s for s in summaries if s.epochs == epochs] for epochs in sorted({s.epochs for s in summaries}, reverse=True)]
+    rows = [max(len(group), 5) for group in groups]
+    size, heights = (10, 1 + 0.28 * sum(rows)), {'height_ratios': rows}
+    figure, panels = pyplot.subplots(len(groups), 1, sharex=True, squeeze=False, figsize=size, gridspec_kw=heights, layout='constrained')
+    macs = [s.macs / 1e6 for s in summaries]
+    # On a logarithmic axis a sideways step is a factor: this one is as wide as a marker.
+    step = max(max(macs) / min(macs), 2) ** (1 / 65)
+    for axes, group in zip(panels[:, 0], groups):
+        for i, (s, aside) in enumerate(zip(group, _aside(group, step))):
+            x, y, color = s.macs / 1e6, 100 * s.mean, f'C{i % 10}'
+            # Many networks cost the same: a legend has room for names that would lie on each other.
+            label = f'{s.name}: {s.accuracy}, {x:.1f} M'
+            moved = x * step**aside
+            bar = None if s.spread is None else 100 * s.spread
+            if aside:
+                axes.plot([x, moved], [y, y], ':', color=color, linewidth=1)
+            axes.errorbar(moved, y, yerr=bar, fmt='os^Dv'[i // 10 % 5], markersize=5, color=color, capsize=3, label=label)
+        axes.set_xscale('log')
+        axes.xaxis.set_major_formatter('{x:g}')
+        axes.xaxis.set_minor_formatter('{x:g}')
+        axes.tick_params(which='both', labelsize=8, length=3)
+        axes.margins(y=0.1)
+        axes.grid(alpha=0.3, which='both')
+        axes.set_title(f'{group[0].epochs} epochs', loc='left', fontsize=10)
+        axes.legend(loc='upper left', bbox_to_anchor=(1.01, 1), fontsize=8)
+    figure.supxlabel('multiply-accumulates of one image, millions; what would lie on something else is moved aside along a dotted line', fontsize=10)
+    figure.supylabel('test accuracy, %; bars: sample standard deviation', fontsize=10)
     figure.savefig(folder / 'accuracy-macs.png', dpi=120)
     pyplot.close(figure)
 
@@ -51,3 +67,20 @@ def plot(summaries: List[Summary], folder: Path) -> bool:
         figure.savefig(folder / f'confusion-{s.name}.png', dpi=100)
         pyplot.close(figure)
     return True
+
+
+def _aside(group: List[Summary], step: float) -> List[int]:
+    """Of each network, by how many steps its marker has to go aside so that it lies on none before it. A step is a factor of MACs."""
+    height = max(s.mean + (s.spread or 0) for s in group) - min(s.mean - (s.spread or 0) for s in group)
+    taken: List[Tuple[float, float, float]] = []
+    result = []
+    for s in group:
+        # With half a marker.
+        half = (s.spread or 0) + 0.02 * height
+        low, high = s.mean - half, s.mean + half
+        near = [x / s.macs for x, its_low, its_high in taken if its_low < high and its_high > low]
+        places = (sign * i for i in range(2 * len(taken) + 2) for sign in (1, -1))
+        aside = next((i for i in places if all(abs(math.log(step**i / x)) > 0.99 * math.log(step) for x in near)), 0)
+        taken.append((s.macs * step**aside, low, high))
+        result.append(aside)
+    return result

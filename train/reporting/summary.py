@@ -7,7 +7,7 @@ import statistics
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional
 
-from trainer.config import config_from
+from trainer.config import Config, config_from
 from trainer.run_folder import what_counts
 
 Record = Dict[str, Any]
@@ -18,6 +18,25 @@ class Summary(NamedTuple):
 
     name: str
     records: List[Record]
+
+    @property
+    def config(self) -> Config:
+        """Of the first seed. What was added since stands for its default."""
+        return config_from(self.records[0]['config'], self.name)
+
+    @property
+    def needs_other(self) -> bool:
+        """Trained with the help of another network."""
+        return self.config.distill is not None or self.config.pretrained is not None
+
+    @property
+    def epochs(self) -> int:
+        return int(self.records[0]['epochs'])
+
+    @property
+    def macs(self) -> int:
+        """Of one image."""
+        return int(self.records[0]['macs'])
 
     @property
     def accuracies(self) -> List[float]:
@@ -50,7 +69,7 @@ def read_results(path: Path) -> List[Record]:
 
 
 def summarise(records: List[Record]) -> List[Summary]:
-    """By network, in the order in which they come. Raises ValueError for records that cannot be averaged."""
+    """By network: most epochs first, of as many the most accurate first. Raises ValueError for records that cannot be averaged."""
     groups: Dict[str, List[Record]] = {}
     for record in records:
         groups.setdefault(record['name'], []).append(record)
@@ -63,7 +82,7 @@ def summarise(records: List[Record]) -> List[Summary]:
             raise ValueError(f'{name}: seeds were trained with different settings')
     if not groups:
         raise ValueError('there are no results')
-    return [Summary(name, group) for name, group in groups.items()]
+    return sorted((Summary(name, group) for name, group in groups.items()), key=lambda s: (-s.epochs, -s.mean, s.macs, s.name))
 
 
 def _without_seed(record: Record) -> Any:
@@ -82,6 +101,11 @@ STUDENT_95 = (
 """Student's t, two-sided, for 1, 2, ... degrees of freedom; for more than 30 hardly less."""
 
 
+def student_95(freedom: float) -> float:
+    """For degrees of freedom from 1 on. Those between two of the table's get the lower one's: an interval rather too wide than too narrow."""
+    return STUDENT_95[min(int(freedom), len(STUDENT_95)) - 1]
+
+
 class Spread(NamedTuple):
     deviation: float
     freedom: int
@@ -89,7 +113,7 @@ class Spread(NamedTuple):
 
     def interval(self, *seeds: int) -> float:
         """Half of the 95 % confidence interval of a difference of means of so many seeds each."""
-        return STUDENT_95[min(self.freedom, len(STUDENT_95)) - 1] * self.deviation * math.sqrt(sum(1 / n for n in seeds))
+        return student_95(self.freedom) * self.deviation * math.sqrt(sum(1 / n for n in seeds))
 
 
 def pooled_spread(summaries: List[Summary]) -> Optional[Spread]:
@@ -99,3 +123,19 @@ def pooled_spread(summaries: List[Summary]) -> Optional[Spread]:
         return None
     squares = sum(statistics.variance(s.accuracies) * (len(s.records) - 1) for s in summaries if len(s.records) > 1)
     return Spread(math.sqrt(squares / freedom), freedom)
+
+
+def welch_interval(one: Summary, other: Summary) -> Optional[float]:
+    """Half of the 95 % confidence interval of the difference of means, each network with a spread of its own (Welch, Satterthwaite).
+
+    Absent where one of them has a single seed, and where neither has any spread.
+    """
+    if min(len(one.records), len(other.records)) < 2:
+        return None
+    squares = [(statistics.variance(s.accuracies) / len(s.records), len(s.records) - 1) for s in (one, other)]
+    total = sum(square for square, _ in squares)
+    if total == 0:
+        return None
+    freedom = total**2 / sum(square**2 / freedom for square, freedom in squares)
+    # At least the smaller one's, whatever rounding made of it.
+    return student_95(max(freedom, min(freedom for _, freedom in squares))) * math.sqrt(total)
