@@ -1,14 +1,16 @@
 /** What a search found, as text for people: what each layer takes at each depth, and the network that came of it. */
-import { missedBudget, type SearchReport } from '../bench/search/report.ts';
+import { lossOf, missedBudget, type SearchedLayer, type SearchReport } from '../bench/search/report.ts';
 import { count, milliseconds, percent, table } from './report.ts';
 
 export function searchText(report: SearchReport): string[] {
   const { adapter, software, network, inputShape, layers, restMs, plain, searched, budget, objective } = report;
-  const cells = (depth: number, options: SearchReport['layers'][number]['options'], at: number) => {
-    const option = options.find((each) => each.depth === at);
-    return option ? `${milliseconds(option.ms)}${at === depth ? ' *' : ''}` : '-';
+  const cell = (layer: SearchedLayer, at: number) => {
+    const option = layer.options.find((each) => each.depth === at);
+    if (!option) return '-';
+    const loss = at > 0 ? lossOf(layer, option) : undefined;
+    return `${milliseconds(option.ms)}${loss === undefined ? '' : ` (${loss})`}${at === layer.depth ? ' *' : ''}`;
   };
-  const rows = layers.map(({ layer, depth, options }) => [layer, String(depth), ...[0, 1, 2, 3].map((at) => cells(depth, options, at))]);
+  const rows = layers.map((layer) => [layer.layer, String(layer.depth), ...[0, 1, 2, 3].map((at) => cell(layer, at))]);
   const compared = (name: string, { macs, params, predictedMs, measuredMs }: typeof plain) => [
     name,
     count(macs),
@@ -25,6 +27,7 @@ export function searchText(report: SearchReport): string[] {
     `budget   ${what}`,
     '',
     ...table(['layer', 'depth', 'depth 0', 'depth 1', 'depth 2', 'depth 3'], rows),
+    ...(objective === 'sensitivity' ? ['in brackets: what the layer loses by the sensitivities, against the plain one'] : []),
     `the rest takes ${milliseconds(restMs)}`,
     '',
     ...table(['', 'MACs', 'parameters', 'predicted', 'measured', 'of plain'], [compared('plain', plain), compared('searched', searched)]),

@@ -32,14 +32,20 @@ export interface SearchSubject {
 export interface SearchHooks {
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: SearchProgress) => void;
+  /** Told of what goes wrong without being in the way: a tuning cache that cannot be written. */
+  readonly onWarning?: (message: string) => void;
 }
 
-/** `done` of `total` kinds of layers, then rounds of the whole networks, which may end before `total`. */
+/**
+ * `done` of `total`: networks to tune, kinds of layers, or rounds of the whole networks, which may end before `total`. What was found
+ * is tuned, too, between the last two.
+ */
 export interface SearchProgress {
-  readonly phase: 'layers' | 'confirm';
+  readonly phase: 'tune' | 'layers' | 'confirm';
   readonly done: number;
   readonly total: number;
-  readonly layer?: string;
+  /** The layer, or the signature of what is tuned. */
+  readonly work?: string;
 }
 
 /** A layer at one depth. */
@@ -83,15 +89,24 @@ export function withDepths(graph: Graph, depths: Readonly<Record<string, number>
   return compress(graph, { ...moduleOptions, depths });
 }
 
+/** The network with each layer as deep as it can be up to a limit, by limit from 0 on. */
+export function networksByLimit({ graph, moduleOptions }: Pick<SearchSubject, 'graph' | 'moduleOptions'>): Graph[] {
+  const feasible = [...feasibleDepths(graph, moduleOptions)];
+  return Array.from({ length: MAX_DEPTH + 1 }, (_, limit) => {
+    const depths = feasible.map(([layer, each]) => [layer, Math.max(...each.filter((depth) => depth <= limit))]);
+    return withDepths(graph, Object.fromEntries(depths), moduleOptions);
+  });
+}
+
 /** Times every layer at every depth, the same kind of layer once. @throws aborted, gpu-validation, out-of-memory, limit-exceeded */
 export async function measureLayers(subject: SearchSubject, { signal, onProgress }: SearchHooks = {}): Promise<MeasuredLayers> {
   const { graph, engine, moduleOptions, scheduleOptions } = subject;
   const feasible = feasibleDepths(graph, moduleOptions);
-  const networks = Array.from({ length: MAX_DEPTH + 1 }, (_, limit) => {
-    const depths = Object.fromEntries([...feasible].map(([layer, each]) => [layer, Math.max(...each.filter((depth) => depth <= limit))]));
-    const network = withDepths(graph, depths, moduleOptions);
-    return { network, plan: schedule(network, engine.limits, scheduleOptions), costs: new Map(networkCost(network).layers.map((layer) => [layer.name, layer])) };
-  });
+  const networks = networksByLimit(subject).map((network) => ({
+    network,
+    plan: schedule(network, engine.limits, scheduleOptions),
+    costs: new Map(networkCost(network).layers.map((layer) => [layer.name, layer])),
+  }));
   const groups = networks.map(({ plan }) => groupByLayer(plan, feasible));
   const rest = [...groups[0].keys()].filter((layer) => !feasible.has(layer));
   // Layers that are carried out by the same pipelines on the same sizes, at every depth.
@@ -107,7 +122,7 @@ export async function measureLayers(subject: SearchSubject, { signal, onProgress
     let done = 0;
     for (const layers of kinds.values()) {
       const [layer] = layers;
-      onProgress?.({ phase: 'layers', done: done++, total: kinds.size, layer });
+      onProgress?.({ phase: 'layers', done: done++, total: kinds.size, work: layer });
       const excerpts = new Map((feasible.get(layer) ?? [0]).map((depth) => [depth, excerpt(networks[depth].plan, groups[depth].get(layer)!)]));
       const measured = await clock.race(new Map([...excerpts].map(([depth, plan]) => [String(depth), { plan, graph: networks[depth].network }])), LAYER_RACE);
       for (const name of layers) times.set(name, new Map([...measured].map(([depth, ms]) => [Number(depth), ms])));

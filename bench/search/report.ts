@@ -34,7 +34,12 @@ export interface SearchedLayer {
   readonly layer: string;
   /** That was chosen. */
   readonly depth: Depth;
-  readonly options: readonly DepthCost[];
+  readonly options: readonly SearchedOption[];
+}
+
+export interface SearchedOption extends DepthCost {
+  /** Of the layer at this depth, as the file of sensitivities has it, the larger the worse; where those decided. */
+  readonly sensitivity?: number;
 }
 
 export interface SearchedNetwork {
@@ -76,26 +81,33 @@ export function missedBudget({ budget, plain, searched }: SearchReport, formatSh
   return `the budget of ${formatShare(budget.latency)} of the plain time is missed: predicted ${formatShare(predicted)}, measured ${formatShare(measured)}`;
 }
 
-/** The chosen option of a layer. */
-export function chosenOf({ depth, options }: SearchedLayer): DepthCost {
-  return options.find((option) => option.depth === depth) ?? options[0];
+/** What a layer loses at a depth by the sensitivities, against the plain one, in words; undefined where they did not decide. */
+export function lossOf({ options: [plain] }: SearchedLayer, { sensitivity }: SearchedOption): string | undefined {
+  if (sensitivity === undefined || plain.sensitivity === undefined) return undefined;
+  return String(Number((sensitivity - plain.sensitivity).toPrecision(3)));
 }
 
 /** Why a layer has its depth, in words. */
 export function whyDepth(layer: SearchedLayer, objective: SearchReport['objective'], formatMs: (ms: number) => string): string {
-  const [plain] = layer.options;
-  const chosen = chosenOf(layer);
-  const fastest = layer.options.reduce((best, option) => (option.ms < best.ms ? option : best));
+  const { depth, options } = layer;
+  const [plain] = options;
+  const chosen = options.find((option) => option.depth === depth) ?? plain;
+  const fastest = options.reduce((best, option) => (option.ms < best.ms ? option : best));
   const share = (part: number, whole: number) => `${Math.round((100 * part) / whole)}\u00a0%`;
-  const kept = chosen.depth === 0 ? 'plain' : `${share(chosen.params, plain.params)} of the parameters`;
+  /** What time is traded for. */
+  const price = (option: SearchedOption, ofWhat = '') => {
+    const loss = objective === 'sensitivity' ? lossOf(layer, option) : undefined;
+    return loss === undefined ? `${share(option.params, plain.params)}${ofWhat}` : `a loss of ${loss}`;
+  };
+  const kept = price(chosen, ' of the parameters');
   if (chosen === fastest) {
     return chosen.depth === 0
       ? 'The fastest here: CompConv does not pay in this layer'
       : `The fastest here: ${share(chosen.ms, plain.ms)} of the plain time, with ${kept}`;
   }
-  const instead = `depth ${fastest.depth} would save ${formatMs(chosen.ms - fastest.ms)} more`;
-  if (chosen.depth === 0) return `Kept plain within the budget; ${instead.replace(' more', '')}`;
+  const more = formatMs(chosen.ms - fastest.ms);
+  if (chosen.depth === 0) return `Kept plain within the budget; depth ${fastest.depth} would save ${more}, with ${price(fastest, ' of the parameters')}`;
   const saved = plain.ms - chosen.ms;
   const effect = saved > 0 ? `Saves ${formatMs(saved)}, with ${kept}` : `With ${kept}`;
-  return `${effect}; ${instead}, with ${share(fastest.params, plain.params)}${objective === 'latency' ? ', more than the budget' : ''}`;
+  return `${effect}; depth ${fastest.depth} would save ${more} more, with ${price(fastest)}${objective === 'latency' ? ', more than the budget' : ''}`;
 }

@@ -1,11 +1,13 @@
 /** Depths chosen by measured latency: what each layer takes at each depth on this adapter, and the best choice within a budget. */
 import { CompConvError } from '../../src/errors.ts';
 import { networkCost } from '../../src/graph/cost.ts';
-import { shapeOf } from '../../src/graph/graph.ts';
+import { shapeOf, type Graph } from '../../src/graph/graph.ts';
 import type { Depth } from '../../src/ops/comp-conv-channels.ts';
+import { choicesOf, type TunedSignature, type TuningCache } from '../../src/runtime/tuning-cache.ts';
 import { choose } from './choose.ts';
-import { feasibleDepths, measureLayers, measureNetworks, withDepths, type DepthCost, type MeasuredLayers, type SearchHooks, type SearchSubject } from './measure.ts';
-import type { Budget, SearchedNetwork, SearchReport } from './report.ts';
+import { feasibleDepths, measureLayers, measureNetworks, networksByLimit, withDepths, type DepthCost, type MeasuredLayers, type SearchHooks, type SearchSubject } from './measure.ts';
+import type { Budget, SearchedLayer, SearchedNetwork, SearchReport } from './report.ts';
+import { tuneNetworks } from './tune.ts';
 
 /** What depths cost in quality, by layer: a number for each depth from 0 on, the larger the worse. `train/` makes such a file. */
 export type Sensitivity = Readonly<Record<string, readonly number[]>>;
@@ -14,22 +16,32 @@ export interface SearchOptions extends SearchHooks {
   readonly budget: Budget;
   /** What to keep as much as possible of within a latency budget. Default the parameters. */
   readonly sensitivity?: Sensitivity;
+  /** Measure the fastest kernels: what is not in here yet is tuned first, at every depth. Default: the predicted kernels. */
+  readonly tuning?: TuningCache;
 }
 
 /** @throws invalid-argument for a budget that cannot be met, or sensitivities that do not fit; aborted; what measuring does */
-export async function searchDepths(subject: SearchSubject, { budget, sensitivity, ...hooks }: SearchOptions): Promise<SearchReport> {
+export async function searchDepths(subject: SearchSubject, { budget, sensitivity, tuning, ...hooks }: SearchOptions): Promise<SearchReport> {
   const { engine, graph, moduleOptions } = subject;
   checkBudget(budget);
   if (sensitivity) checkSensitivity(feasibleDepths(graph, moduleOptions), sensitivity);
-  const measured = await measureLayers(subject, hooks);
+  let known: ReadonlyMap<string, TunedSignature> = new Map();
+  const tuned = async (...graphs: readonly Graph[]): Promise<SearchSubject> => {
+    if (!tuning) return subject;
+    known = await tuneNetworks(subject, graphs, { cache: tuning, known, ...hooks });
+    return { ...subject, scheduleOptions: { ...subject.scheduleOptions, choices: choicesOf(known) } };
+  };
+  const measured = await measureLayers(await tuned(...networksByLimit(subject)), hooks);
   const depths = chooseDepths(measured, budget, sensitivity);
   const networks = { plain: graph, searched: withDepths(graph, depths, moduleOptions) };
-  const times = await measureNetworks(subject, new Map(Object.entries(networks)), hooks);
+  // Tuned by itself: beside one of another depth, a layer may be work of another signature.
+  const times = await measureNetworks(await tuned(networks.searched), new Map(Object.entries(networks)), hooks);
   const describe = (name: keyof typeof networks, depthOf: (layer: string) => Depth): SearchedNetwork => {
     const { macs, params } = networkCost(networks[name]).total;
     return { macs, params, predictedMs: predict(measured, depthOf), measuredMs: times.get(name)! };
   };
   const { n, h, w, c } = shapeOf(graph, graph.input);
+  const objective = 'params' in budget ? 'latency' : sensitivity ? 'sensitivity' : 'params';
   return {
     kind: 'depth-search',
     format: 1,
@@ -38,9 +50,9 @@ export async function searchDepths(subject: SearchSubject, { budget, sensitivity
     network: graph.name,
     inputShape: [n, c, h, w],
     budget,
-    objective: 'params' in budget ? 'latency' : sensitivity ? 'sensitivity' : 'params',
+    objective,
     depths,
-    layers: measured.layers.map(({ layer, options }) => ({ layer, depth: depths[layer], options })),
+    layers: searchedLayers(measured, depths, objective === 'sensitivity' ? sensitivity : undefined),
     restMs: measured.restMs,
     plain: describe('plain', () => 0),
     searched: describe('searched', (layer) => depths[layer]),
@@ -62,6 +74,15 @@ export function chooseDepths(measured: MeasuredLayers, budget: Budget, sensitivi
     chosen = choose(items, budget.params * plain, (params) => `${Math.round(params)} parameters in convolutions`);
   }
   return Object.fromEntries(layers.map(({ layer, options }, i) => [layer, options[chosen[i]].depth]));
+}
+
+/** What was measured with what came of it. @param sensitivity that decided */
+export function searchedLayers({ layers }: MeasuredLayers, depths: Readonly<Record<string, Depth>>, sensitivity?: Sensitivity): SearchedLayer[] {
+  return layers.map(({ layer, options }) => ({
+    layer,
+    depth: depths[layer],
+    options: options.map((option) => ({ ...option, ...(sensitivity && { sensitivity: sensitivity[layer][option.depth] }) })),
+  }));
 }
 
 /** Milliseconds of a network as the sum of its layers. */

@@ -5,23 +5,22 @@ import { searchDepths, type Sensitivity } from '../../bench/search/search.ts';
 import type { SearchProgress } from '../../bench/search/measure.ts';
 import { architectures } from '../../src/models/network.ts';
 import { openDevice } from '../../src/runtime/device.ts';
-import { choicesOf, lookUp, tuningKey } from '../../src/runtime/tuning-cache.ts';
 import { openNodeGpu } from '../node-adapter.ts';
 import {
   addJsonOption,
   addScheduleOption,
   addSizeOptions,
-  addTunedOptions,
   integer,
   loadGraph,
   positiveNumber,
   scheduleOptions,
+  TUNING_PATH,
   tuningOptions,
   type ScheduleFlags,
   type SizeFlags,
   type TunedFlags,
 } from '../options.ts';
-import { CompConvError } from '../../src/errors.ts';
+import { oneLine } from '../failure.ts';
 import { readJson, requireWritable, writeText } from '../files.ts';
 import { print, printJson, ProgressLine } from '../report.ts';
 import { searchText } from '../search-text.ts';
@@ -63,7 +62,10 @@ export function addSearchCommand(program: Command, signal: AbortSignal): void {
     .option('--sensitivity <file>', 'what depths cost in quality: a JSON object, layer name to a number for each depth, the larger the worse')
     .option('--out <file>', 'write the depths to this JSON file, for --depths, the page and train/')
     .option('--report <file>', 'write everything that was measured to this JSON file, which the benchmark page opens');
-  addJsonOption(addTunedOptions(addScheduleOption(addSizeOptions(command))));
+  addScheduleOption(addSizeOptions(command))
+    .option('--tuned', 'measure the fastest kernels; tunes first, at each depth, what "compconv tune" has not tuned yet')
+    .option('--cache <file>', `where tuned kernels are kept (default: ${TUNING_PATH})`);
+  addJsonOption(command);
   command.addHelpText('after', '\nExamples:\n  compconv search --arch resnet50 --budget 0.6 --out depths.json\n  compconv bench --arch resnet50 --depths depths.json');
   command.action((flags: SearchFlags) => runSearch(flags, signal));
 }
@@ -83,23 +85,28 @@ async function runSearch(flags: SearchFlags, signal: AbortSignal): Promise<void>
   const { graph } = await loadGraph({ ...pick(flags, 'weights', 'arch', 'classes', 'inChannels', 'size', 'batch'), plain: true });
   const sensitivity = flags.sensitivity === undefined ? undefined : ((await readJson(flags.sensitivity, 'object, layer name to a list of numbers')) as Sensitivity);
   for (const path of [out, reportPath]) if (path !== undefined) await requireWritable(path);
+  const { tuning } = tuningOptions(flags);
   const progress = new ProgressLine();
+  const warnings = new Set<string>();
   const { adapter } = await openNodeGpu();
   const engine = await openDevice({ adapter });
   try {
-    const { tuning } = tuningOptions(flags);
-    const tuned = tuning && (await lookUp(tuning, tuningKey(engine.adapter)));
-    if (tuning && !tuned) throw new CompConvError('invalid-argument', `--tuned: nothing is tuned on ${engine.adapter.name}; run "compconv tune" first`);
-    const choices = choicesOf(new Map(Object.entries(tuned?.signatures ?? {})));
     const wanted: Budget = paramsBudget === undefined ? { latency: budget } : { params: paramsBudget };
     const report = await searchDepths(
       {
         engine,
         graph,
         moduleOptions: { ...(inner && { inner }), ...(shuffleGroups !== undefined && { shuffleGroups }) },
-        scheduleOptions: { ...scheduleOptions(flags), choices },
+        scheduleOptions: scheduleOptions(flags),
       },
-      { budget: wanted, ...(sensitivity && { sensitivity }), signal, onProgress: (step) => progress.update(progressText(step)) },
+      {
+        budget: wanted,
+        ...(sensitivity && { sensitivity }),
+        ...(tuning && { tuning }),
+        signal,
+        onProgress: (step) => progress.update(progressText(step)),
+        onWarning: (message) => warnings.add(oneLine(message)),
+      },
     );
     progress.clear();
     // Printed first: should a file fail after all, that is not lost.
@@ -109,10 +116,13 @@ async function runSearch(flags: SearchFlags, signal: AbortSignal): Promise<void>
     if (reportPath !== undefined) await writeText(reportPath, `${JSON.stringify(report)}\n`);
   } finally {
     progress.clear();
+    for (const warning of warnings) process.stderr.write(`compconv: ${warning}\n`);
     engine.release();
   }
 }
 
-function progressText({ phase, done, total, layer }: SearchProgress): string {
-  return phase === 'layers' ? `kinds of layers ${done}/${total}${layer === undefined ? '' : ` ${layer}`}` : `whole networks, round ${done + 1}/${total}`;
+function progressText({ phase, done, total, work }: SearchProgress): string {
+  if (phase === 'confirm') return `whole networks, round ${done + 1}/${total}`;
+  const what = phase === 'tune' ? `tuning network ${done + 1}/${total}` : `kinds of layers ${done}/${total}`;
+  return work === undefined ? what : `${what} ${work}`;
 }
