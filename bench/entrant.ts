@@ -19,7 +19,7 @@ import type { BenchResult, GraphLayer, LoadTimes, PlanCounts, ReportOptions } fr
 import { relativeL2 } from './statistics.ts';
 
 /** What must be reached against the reference's float64: with float32 as against PyTorch. */
-export const VERIFY_TOLERANCE: Readonly<Record<Dtype, number>> = { f32: 1e-5, f16: 5e-3 };
+const VERIFY_TOLERANCE: Readonly<Record<Dtype, number>> = { f32: 1e-5, f16: 5e-3 };
 /** MACs per image up to which the reference's plain loops are worth the wait: ten seconds or so. */
 const VERIFY_MACS = 5e9;
 /** Larger networks are verified at this size: large enough for every architecture. */

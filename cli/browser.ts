@@ -1,9 +1,9 @@
 /**
  * A headless Chromium with WebGPU, for benchmarks of the page and for the browser tests.
  *
- * The machine's own Chrome or Chromium comes first, then the one of the dev dependency `@sparticuz/chromium`; a GPU
- * comes first, then Chromium's built-in SwiftShader. Each try ends with asking a page for an adapter, since a browser
- * that starts may still have none.
+ * The browser that `CHROME_PATH` names is the only one tried; else the machine's own Chrome, Chromium or Edge comes first, then
+ * the one of the dev dependency `@sparticuz/chromium`. In each a GPU comes first, then Chromium's built-in SwiftShader. Each try
+ * ends with asking a page for an adapter, since a browser that starts may still have none.
  */
 
 import { accessSync, constants, existsSync } from 'node:fs';

@@ -8,11 +8,6 @@ import { openGpu } from '../src/node/gpu.ts';
 import { describeAdapter, isSoftwareAdapter } from '../src/runtime/adapter-info.ts';
 import { userDriverChoice, vulkanDrivers } from './vulkan-driver.ts';
 
-export interface NodeGpuOptions {
-  /** Dawn's start-up flags, for example `enable-dawn-features=allow_unsafe_apis`. */
-  flags?: readonly string[];
-}
-
 export interface NodeGpu {
   gpu: GPU;
   adapter: GPUAdapter;
@@ -20,41 +15,35 @@ export interface NodeGpu {
   describe: string;
   /** The adapter computes on the processor: right, but slow. */
   isSoftware: boolean;
-  flags: string[];
 }
 
-/**
- * The GPU objects in use, by their flags: calls with the same flags share one. There is nothing to close: `openGpu` keeps its
- * objects, devices are destroyed by their owners.
- */
-const shared = new Map<string, GPU>();
+/** The GPU object in use, which all calls share. There is nothing to close: `openGpu` keeps its objects, devices are destroyed by their owners. */
+let shared: GPU | undefined;
 
 /** Calls run one after another, since each changes the environment for a moment. */
 let last: Promise<unknown> = Promise.resolve();
 
 /** Finds an adapter; also puts the WebGPU constants (`GPUBufferUsage` and the like) on `globalThis`. */
-export function openNodeGpu(options: NodeGpuOptions = {}): Promise<NodeGpu> {
-  const opened = last.then(() => open([...(options.flags ?? [])]));
+export function openNodeGpu(): Promise<NodeGpu> {
+  const opened = last.then(open);
   last = opened.catch(() => {});
   return opened;
 }
 
-async function open(flags: string[]): Promise<NodeGpu> {
-  const key = JSON.stringify(flags);
-  const known = shared.get(key);
-  const fresh = await known?.requestAdapter({ powerPreference: 'high-performance' });
-  if (known && fresh) return describeGpu(known, fresh, flags);
+async function open(): Promise<NodeGpu> {
+  const fresh = await shared?.requestAdapter({ powerPreference: 'high-performance' });
+  if (shared && fresh) return describeGpu(shared, fresh);
 
   const tried: string[] = [];
   for await (const driver of vulkanDrivers()) {
     // Dawn asks the drivers once for each GPU object, at its first request. Put back, so that no child inherits it.
     const restore = setEnvironment(driver.env);
     try {
-      const gpu = await openGpu({ flags });
+      const gpu = await openGpu();
       const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
       if (adapter) {
-        shared.set(key, gpu);
-        return describeGpu(gpu, adapter, flags);
+        shared = gpu;
+        return describeGpu(gpu, adapter);
       }
     } finally {
       restore();
@@ -75,13 +64,12 @@ function setEnvironment(env: Record<string, string>): () => void {
   };
 }
 
-function describeGpu(gpu: GPU, adapter: GPUAdapter, flags: string[]): NodeGpu {
+function describeGpu(gpu: GPU, adapter: GPUAdapter): NodeGpu {
   return {
     gpu,
     adapter,
     describe: describeAdapter(adapter.info),
     isSoftware: isSoftwareAdapter(adapter.info),
-    flags,
   };
 }
 

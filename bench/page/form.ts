@@ -1,7 +1,7 @@
 /** The form and the request it stands for, both ways. What may be is checked where addresses are, in `request.ts`. */
 import { byId, element } from '../../src/page/dom.ts';
 import { architectures } from '../../src/models/network.ts';
-import { passNames, type PassName } from '../../src/scheduler/schedule.ts';
+import { forceablePasses, passNames } from '../../src/scheduler/schedule.ts';
 import type { BenchSection } from '../options.ts';
 import { DEFAULT_REQUEST, parseParameter, SWEEP_C0, toSearchParams, type BenchRequest, type ParameterName } from '../request.ts';
 import { isSearch, parseSearch, type SearchReport } from '../search/report.ts';
@@ -28,9 +28,6 @@ const TEXT_FIELDS: readonly (readonly [ParameterName, string, string])[] = [
 /** Absent from the request when empty. */
 const OPTIONAL: readonly ParameterName[] = ['size', 'inner', 'groups', 'classes'];
 
-/** Passes that carry out less than they could, where that is expected not to pay. */
-const FORCEABLE: readonly PassName[] = ['fuse-tails', 'fuse-modules'];
-
 /** From a file or the address, which no field shows. */
 let givenDepths: BenchRequest['depths'];
 /** Where the depths are from, if that is a search. */
@@ -40,7 +37,7 @@ let givenSearch: SearchReport | undefined;
 export function buildForm(onChange: () => void): void {
   byId('networks').append(...architectures.map((name) => chip('networks', name)));
   byId('passes').append(...passNames.map((name) => chip('passes', name)));
-  byId('forced').append(...FORCEABLE.map((name) => chip('forced', name)));
+  byId('forced').append(...forceablePasses.map((name) => chip('forced', name)));
   byId('sections').append(
     ...Object.entries(SECTION_TEXTS).map(([name, [title, text]]) => option('checkbox', 'sections', name, title, text)),
   );

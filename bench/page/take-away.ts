@@ -47,7 +47,7 @@ export function takeAwayView(report: BenchReport): HTMLElement {
 }
 
 /** The address that runs the same again; undefined where none can say it. */
-export function linkTo({ options }: BenchReport): string | undefined {
+function linkTo({ options }: BenchReport): string | undefined {
   const request = requestOfReport(options);
   if (!request) return undefined;
   const params = toSearchParams(request);

@@ -10,11 +10,9 @@ export async function openOrtWasm(): Promise<Peer> {
   // Threads share memory, which a page may do only where it is isolated from other origins.
   const threads = self.crossOriginIsolated ? navigator.hardwareConcurrency : 1;
   const { value: ort, ...times } = await download('onnxruntime-web, WASM', () => startOrt(wasmBuild, threads, 'wasm'));
-  const version = ort.env.versions.web!;
   return definePeer({
     name: 'ort-wasm',
-    title: `onnxruntime-web ${version}, WASM`,
-    version,
+    title: `onnxruntime-web ${ort.env.versions.web}, WASM`,
     ...times,
     settings: [`${threads} ${threads === 1 ? 'thread' : 'threads'}`],
     async create(setting, { graph, weights, input }) {

@@ -19,11 +19,9 @@ export async function openOrtWeb(): Promise<Peer> {
   await requireAdapter(library);
   // Threads would only help what the GPU does not compute, which is nothing.
   const { value: ort, ...times } = await download(library, () => startOrt(build, 1, WEBGPU));
-  const version = ort.env.versions.web!;
   return definePeer({
     name: 'ort-web',
-    title: `onnxruntime-web ${version}, ${build.name}`,
-    version,
+    title: `onnxruntime-web ${ort.env.versions.web}, ${build.name}`,
     ...times,
     settings: LAYOUTS,
     create: (setting, network) => createRunner(ort, setting as (typeof LAYOUTS)[number], network),

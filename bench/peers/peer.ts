@@ -52,7 +52,6 @@ export interface Peer {
   readonly name: PeerName;
   /** `onnxruntime-web 1.30.0, WebGPU` */
   readonly title: string;
-  readonly version: string;
   /** Fetching and starting the library and its WebAssembly; nothing of a network. */
   readonly downloadMs: number;
   /** Bytes of what was fetched, compressed as they came; absent where the browser does not tell. */

@@ -26,7 +26,6 @@ export async function openTfjs(): Promise<Peer> {
   return definePeer({
     name: 'tfjs',
     title,
-    version: tf.version_core,
     ...times,
     settings: ['NHWC'],
     create: (setting, network) => createRunner(tf, setting, network),

@@ -9,7 +9,7 @@ import { Probe } from './probe.ts';
 
 const MIB = 2 ** 20;
 /** Of each of the two buffers. */
-export const COPY_SIZES: readonly number[] = [MIB / 4, MIB, 4 * MIB, 16 * MIB, 64 * MIB, 128 * MIB];
+const COPY_SIZES: readonly number[] = [MIB / 4, MIB, 4 * MIB, 16 * MIB, 64 * MIB, 128 * MIB];
 /** What an invocation copies. */
 const INVOCATION_BYTES = 4 * 16;
 const WORKGROUP_SIZE = 64;

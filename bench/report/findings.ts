@@ -109,7 +109,7 @@ function describeFailure({
 }
 
 /** `2.82× fewer FLOPs` */
-export function describeFlops(macsRatio: number): string {
+function describeFlops(macsRatio: number): string {
   if (Math.abs(macsRatio - 1) < 0.005) return 'the same FLOPs';
   return macsRatio > 1 ? `${macsRatio.toFixed(2)}× fewer FLOPs` : `${(1 / macsRatio).toFixed(2)}× more FLOPs`;
 }

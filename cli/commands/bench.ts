@@ -106,13 +106,8 @@ async function runBench(flags: BenchFlags, signal: AbortSignal): Promise<void> {
 }
 
 async function runInNode(flags: BenchFlags, options: Parameters<typeof runBenchmark>[0]): Promise<BenchReport> {
-  const { gpu, flags: dawnFlags } = await openNodeGpu();
-  const versions = {
-    engine: engineVersion,
-    node: process.version,
-    webgpu: packageVersion('webgpu') ?? 'unknown',
-    dawnFlags: dawnFlags.join(' '),
-  };
+  const { gpu } = await openNodeGpu();
+  const versions = { engine: engineVersion, node: process.version, webgpu: packageVersion('webgpu') ?? 'unknown' };
   return runBenchmark({ ...options, ...tuningOptions(flags), ...(flags.tuned && { onSession: requireTuned }), gpu, versions });
 }
 

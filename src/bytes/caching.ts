@@ -7,7 +7,7 @@ import { openModelCache, parseCachedModel, type CachedModel, type ModelCache, ty
 type Chunks = AsyncIterable<Uint8Array<ArrayBuffer>>;
 
 /** The copy in a cache was not what had been stored; it is deleted, so that whoever tries again gets the file itself. */
-export class DamagedCopyError extends CompConvError {
+class DamagedCopyError extends CompConvError {
   constructor(url: string) {
     super('io', `${url}: its copy in the cache was damaged and is deleted; load it again`);
   }

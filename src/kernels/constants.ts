@@ -1,6 +1,6 @@
 /**
  * Packed constants: what a kernel's weight bindings hold, as a recipe over the network's parameters. A plan carries the
- * recipes; the runtime evaluates each one straight into mapped GPU memory.
+ * recipes; the runtime evaluates each one on its way to GPU memory.
  */
 import { LANES, type ChannelLayout } from '../tensor/channel-layout.ts';
 import type { Dtype } from '../tensor/dtype.ts';

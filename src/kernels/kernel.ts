@@ -10,7 +10,7 @@ import type { Constant } from './constants.ts';
 
 /** A GPU program, in terms of the element type `Stored`, a vec4, and its lanes `StoredLane`. Its bindings are storage buffers in this order, and the uniform `Sizes`. */
 export interface Kernel {
-  /** Stem of the file in `shaders/`. */
+  /** Stem of the file in `shaders/` that is its own, and what tells kernels of the same file apart. */
   readonly name: string;
   readonly code: string;
   /** WGSL directives that must come before anything else. */

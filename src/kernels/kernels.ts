@@ -1,4 +1,4 @@
-/** The tables of kernels: every WGSL file, and for every op that has a kernel of its own how it becomes dispatches. */
+/** The tables of kernels: all that plans are made of, and for every op that has a kernel of its own how it becomes dispatches. */
 import type { OpAttrs } from '../ops/node.ts';
 import type { ChainAttrs, FusedOp, JoinAttrs, PointwiseAttrs } from './fused-op.ts';
 import type { Kernel, Lowered, Surroundings } from './kernel.ts';

@@ -1,10 +1,10 @@
 /** Tells one set of kernels from another: what was measured with other code says nothing about this one. */
 import { kernels } from './kernels.ts';
-import type { Kernel } from './kernel.ts';
+import { moduleCode, type Kernel } from './kernel.ts';
 
-/** 16 hexadecimal digits that change with the names and the code of the kernels. */
-export function kernelVersion(of: readonly Pick<Kernel, 'name' | 'code'>[] = kernels): string {
-  const text = of.map(({ name, code }) => `${name}\n${code}`).join('\n');
+/** 16 hexadecimal digits that change with the names and the code of the kernels, what they have in common included. */
+export function kernelVersion(of: readonly Pick<Kernel, 'name' | 'code' | 'directives'>[] = kernels): string {
+  const text = of.map((kernel) => `${kernel.name}\n${moduleCode(kernel, 'f32')}`).join('\n');
   return [0x811c9dc5, 0x9e3779b9].map((start) => fnv1a(text, start).toString(16).padStart(8, '0')).join('');
 }
 

@@ -1,7 +1,7 @@
 /**
  * Packed weights on the GPU: each constant once, shared by the plans of all input sizes. A tensor is held from when it arrives until
- * the constants made of it are packed, buffers straight into mapped memory, so that the JavaScript side never has all weights; a
- * texture is packed into a copy that goes at once.
+ * the constants made of it are packed, buffers of f32 straight into mapped memory, so that the JavaScript side never has all weights;
+ * textures and f16 are packed into a copy that goes at once.
  */
 import { CompConvError, throwIfAborted } from '../errors.ts';
 import type { Constant } from '../kernels/constants.ts';

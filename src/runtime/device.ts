@@ -66,8 +66,6 @@ export interface EngineDevice {
   readonly limits: ScheduleLimits;
   /** Whether `timestamp-query` is there. */
   readonly hasTimestamps: boolean;
-  /** Whether `shader-f16` is there. */
-  readonly hasF16: boolean;
   /** Whether it is lost. */
   readonly isLost: boolean;
   /**
@@ -141,7 +139,6 @@ function wrapDevice(device: GPUDevice, owned: boolean, info: Partial<GPUAdapterI
     },
     limits: { ...limits, isSoftware, hasQuads: isSoftware && device.features.has('subgroups') },
     hasTimestamps: device.features.has('timestamp-query'),
-    hasF16: device.features.has('shader-f16'),
     get isLost() {
       return loss.error !== undefined;
     },

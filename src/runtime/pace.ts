@@ -12,7 +12,7 @@ import type { Plan } from '../scheduler/plan.ts';
 /** What a piece should last at most: a quarter of a watchdog's 2 s, since a rate says little of the next piece. */
 export const PIECE_MS = 500;
 /** A dispatch that is expected to last longer is one of fewer images. */
-export const DISPATCH_MS = 2 * PIECE_MS;
+const DISPATCH_MS = 2 * PIECE_MS;
 /**
  * Work per millisecond that any adapter can do, before it is known: 1 GMAC per second, a quarter of what SwiftShader does on two cores.
  * A first piece is therefore 0.5 GMAC, and it also waits for whatever the driver has put off until then.

@@ -2,7 +2,7 @@
 import { throwIfAborted } from '../errors.ts';
 import type { Stopwatch, Trial } from './trial.ts';
 
-/** A sample lasts at least so long: many quanta of a GPU's clock (65.5 us, browsers 100 us), many submissions of the CPU's. */
+/** A sample lasts at least so long: many quanta of a GPU's clock (65.5 us in Chromium and Dawn), many submissions of the CPU's. */
 const SAMPLE_MS = { gpuClock: 4, cpuClock: 12 };
 const MAX_REPEATS = 4096;
 const MIN_ROUNDS = 3;

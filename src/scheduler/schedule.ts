@@ -54,7 +54,7 @@ export type PassName =
   | 'fuse-modules';
 
 /** What the schedule `optimized` does beyond `reference`, in order. Each can be left out by name. */
-const optimizations: Readonly<Record<PassName, (program: Program, decision: Decision) => Program>> = {
+const optimizations = {
   'free-shuffle': freeShuffle,
   'scale-tails': scaleTails,
   'zero-copy-concat': zeroCopyConcat,
@@ -63,10 +63,17 @@ const optimizations: Readonly<Record<PassName, (program: Program, decision: Deci
   'free-slices': freeSlices,
   'fuse-tails': fuseTails,
   'fuse-modules': fuseModules,
-};
+} satisfies Readonly<Record<PassName, (program: Program, decision: Decision) => Program>>;
 
 /** The optimizations of the schedule `optimized`, in order. */
 export const passNames = Object.keys(optimizations) as readonly PassName[];
+
+/** Those that take a decision. */
+type Deciding = { [K in PassName]: Parameters<(typeof optimizations)[K]> extends [Program] ? never : K }[PassName];
+const deciding: Readonly<Record<Deciding, true>> = { 'collapse-modules': true, 'fuse-tails': true, 'fuse-modules': true };
+
+/** Optimizations that leave out what they do not expect to pay, in order: forcing others changes nothing. */
+export const forceablePasses = Object.keys(deciding) as readonly PassName[];
 
 /** How a graph becomes a plan. */
 export interface ScheduleOptions {

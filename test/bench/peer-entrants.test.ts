@@ -22,7 +22,6 @@ function peer(settings: Readonly<Record<string, number>>, disposed: string[] = [
   return {
     name: 'ort-web',
     title: 'Other 1.0',
-    version: '1.0',
     downloadMs: 7,
     downloadBytes: 99,
     settings: Object.keys(settings),

@@ -18,7 +18,6 @@ export interface PeerTask {
 
 export interface PeerOutcome {
   readonly title: string;
-  readonly version: string;
   readonly downloadMs: number;
   readonly downloadBytes?: number;
   readonly runs: readonly PeerRun[];
@@ -66,7 +65,7 @@ async function perform({ name, before, settings, models, seeds }: PeerTask): Pro
       await runner.dispose();
     }
   }
-  const { title, version, downloadMs, downloadBytes } = peer;
+  const { title, downloadMs, downloadBytes } = peer;
   await peer.dispose();
-  return { title, version, downloadMs, ...(downloadBytes !== undefined && { downloadBytes }), runs };
+  return { title, downloadMs, ...(downloadBytes !== undefined && { downloadBytes }), runs };
 }

@@ -109,7 +109,7 @@ describe('f16 storage', () => {
   const graphs = { convolution: g.build('conv'), module: orderedGraphs()[ON_SWIFTSHADER[0]].graph };
   test.for(Object.entries(graphs))('%s', async ([, graph]) => {
     // What a session does without it is in f16.gpu.test.ts.
-    if (gpu.engine.hasF16) await checkTiles(graph, 5e-3, { dtype: 'f16' });
+    if (gpu.hasF16) await checkTiles(graph, 5e-3, { dtype: 'f16' });
   });
 });
 

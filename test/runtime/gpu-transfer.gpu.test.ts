@@ -36,7 +36,7 @@ const SHAPES: ImageShape[] = [
 ];
 const nameOf = ({ n, h, w, c }: ImageShape) => `[${n}, ${c}, ${h}, ${w}]`;
 /** SwiftShader here may have no f16: then there is nothing of it to test. */
-const dtypesHere = () => dtypes.filter((dtype) => dtype === 'f32' || gpu.engine.hasF16);
+const dtypesHere = () => dtypes.filter((dtype) => dtype === 'f32' || gpu.hasF16);
 /** What a store and a load leave of values. */
 const stored = (values: Float32Array, dtype: Dtype) => (dtype === 'f16' ? f16ToF32(f32ToF16(values as Float32Array<ArrayBuffer>)) : values);
 

@@ -1,5 +1,5 @@
 /** What a tuning record is about: the key changes with adapter, driver, features and kernels; candidates must be the same. */
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { kernels } from '../../src/kernels/kernels.ts';
 import { kernelVersion } from '../../src/kernels/version.ts';
 import type { AdapterDescription } from '../../src/index.ts';
@@ -43,6 +43,13 @@ test('the version of the kernels changes with any of their code, with their name
     expect(changed({ name: `${name}2`, code })).not.toBe(version);
   }
   expect(kernelVersion([...kernels].reverse())).not.toBe(version);
+});
+
+test('it changes with what is in every module, too', async () => {
+  vi.resetModules();
+  vi.doMock('../../shaders/at-least.wgsl?raw', () => ({ default: '// Another way.' }));
+  const changed = await import('../../src/kernels/version.ts');
+  expect(changed.kernelVersion()).not.toBe(kernelVersion());
 });
 
 test('what is known of other candidates is not known of these', () => {

@@ -98,6 +98,6 @@ describe('modules', () => {
   // One of each kernel, with the others that lavapipe compiles in seconds.
   const stored = cases.filter(({ depth, kernelSize, stride }) => stride === 2 && (kernelSize === 3 ? depth === 1 : depth === 3)).slice(0, 2);
   test.each(stored.map((some) => [name(some), some] as const))('as f16, where the adapter has it: %s', async (_, some) => {
-    if (gpu.engine.hasF16) await check(build(some), 'f16', 5e-3);
+    if (gpu.hasF16) await check(build(some), 'f16', 5e-3);
   });
 });

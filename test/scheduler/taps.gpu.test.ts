@@ -92,5 +92,5 @@ test('a slice that is a part of a concatenation', async () => {
 });
 
 test('stored as f16, where the adapter has it', async () => {
-  if (gpu.engine.hasF16) await check(networks[0][0], ['layer1.0.bn2', 'layer2'], { dtype: 'f16' }, 5e-3);
+  if (gpu.hasF16) await check(networks[0][0], ['layer1.0.bn2', 'layer2'], { dtype: 'f16' }, 5e-3);
 });

@@ -9,6 +9,8 @@ import { runGraph, type RunGraphOptions } from './run-graph.ts';
 
 export interface TestGpu {
   readonly engine: EngineDevice;
+  /** Whether `shader-f16` is there. */
+  readonly hasF16: boolean;
   /** See `runGraph`. */
   run(graph: Graph, weights: Weights, input: Tensor, options?: RunGraphOptions): Promise<Tensor>;
 }
@@ -25,6 +27,9 @@ export function useGpu(): TestGpu {
   return {
     get engine() {
       return engine;
+    },
+    get hasF16() {
+      return engine.device.features.has('shader-f16');
     },
     run: (...args) => runGraph(engine, ...args),
   };

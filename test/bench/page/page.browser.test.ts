@@ -12,6 +12,7 @@ import type { BenchReport } from '../../../bench/report.ts';
 import { describeFindings } from '../../../bench/report/findings.ts';
 import { fromSearchParams } from '../../../bench/request.ts';
 import { formatMs } from '../../../src/page/format.ts';
+import { forceablePasses } from '../../../src/scheduler/schedule.ts';
 import { launchBrowser, startPage, type TestBrowser, type TestPage } from '../../support/browser.ts';
 import { madeReport } from '../made-report.ts';
 import { reportProblems } from '../report-schema.ts';
@@ -342,7 +343,8 @@ describe('what is wrong', () => {
 describe('the form', () => {
   it('and the address are one', async () => {
     const address =
-      'networks=vgg16&c0=32,64&batch=2&runs=5&schedule=reference&without=free-slices&force=fuse-tails&sections=times,layers&peers=tfjs&seed=3&groups=4&inner=bn-relu';
+      `networks=vgg16&c0=32,64&batch=2&runs=5&schedule=reference&without=free-slices&force=${forceablePasses.join(',')}` +
+      '&sections=times,layers&peers=tfjs&seed=3&groups=4&inner=bn-relu';
     const { page, errors } = await open(address);
     await whenReady(page);
     await page.locator('#size').fill('64');
