@@ -35,8 +35,8 @@ REFERENCE = ROOT / 'test' / 'data' / 'reference.json'
 FIRST = 8
 
 PUBLISHED: Dict[str, str] = {
-    'fashion-mnist-plain': 'plain',
-    'fashion-mnist-compconv': 'compconv16-distilled',
+    'fashion-mnist-plain': 'plain-long',
+    'fashion-mnist-compconv': 'compconv16-distilled-long',
     'fashion-mnist-resnet18': 'resnet18',
     'fashion-mnist-resnet18-compconv128': 'resnet18-compconv128',
     'fashion-mnist-resnet50': 'resnet50',
