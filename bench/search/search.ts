@@ -66,7 +66,8 @@ export function chooseDepths(measured: MeasuredLayers, budget: Budget, sensitivi
   if ('latency' in budget) {
     const worth = (layer: string, { depth, params }: DepthCost) => (sensitivity ? -sensitivity[layer][depth] : params);
     const items = layers.map(({ layer, options }) => options.map((option) => ({ cost: option.ms, worth: worth(layer, option) })));
-    const most = budget.latency * predict(measured, () => 0) - restMs;
+    // A little more than asked for, so that the whole plain time is enough for the plain network, however sums are rounded.
+    const most = (budget.latency + 1e-9) * predict(measured, () => 0) - restMs;
     chosen = choose(items, Math.max(most, 0), (ms) => `${(ms + restMs).toPrecision(3)} ms`);
   } else {
     const items = layers.map(({ options }) => options.map(({ ms, params }) => ({ cost: params, worth: -ms })));

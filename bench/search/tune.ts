@@ -4,7 +4,9 @@ import { ConstantStore } from '../../src/runtime/constant-store.ts';
 import { PacedQueue } from '../../src/runtime/paced-queue.ts';
 import { PipelineCache } from '../../src/runtime/pipelines.ts';
 import { tuneNetwork } from '../../src/runtime/tuner.ts';
-import type { TunedSignature, TuningCache } from '../../src/runtime/tuning-cache.ts';
+import { choicesOf, isKnown, lookUp, tuningKey, type TunedSignature, type TuningCache } from '../../src/runtime/tuning-cache.ts';
+import { distinctChoices, distinctForms } from '../../src/scheduler/isolate.ts';
+import { schedule } from '../../src/scheduler/schedule.ts';
 import { seededWeights } from '../../src/weights/seeded.ts';
 import type { SearchHooks, SearchSubject } from './measure.ts';
 
@@ -16,7 +18,7 @@ export interface NetworkTuning extends SearchHooks {
 }
 
 /**
- * Tunes one network after the other; each knows what was found of those before it.
+ * Tunes one network after the other; each knows what was found of those before it, and one of which all is known is left out.
  * @returns all that is known then, by signature
  * @throws aborted, gpu-validation, out-of-memory, limit-exceeded
  */
@@ -27,8 +29,14 @@ export async function tuneNetworks(
 ): Promise<ReadonlyMap<string, TunedSignature>> {
   const queue = new PacedQueue(engine.device);
   const pipelines = new PipelineCache(engine.device, scheduleOptions.dtype ?? 'f32');
-  let known = before;
+  const cached = await lookUp(cache, tuningKey(engine.adapter));
+  let known: ReadonlyMap<string, TunedSignature> = new Map([...Object.entries(cached?.signatures ?? {}), ...before]);
+  const isTuned = (graph: Graph) => {
+    const plan = schedule(graph, engine.limits, { ...scheduleOptions, choices: choicesOf(known) });
+    return [...distinctForms(plan), ...distinctChoices(plan)].every((choice) => isKnown(choice, known));
+  };
   for (const [done, graph] of graphs.entries()) {
+    if (isTuned(graph)) continue;
     const weights = seededWeights(graphParams(graph), 1);
     const constants = new ConstantStore(engine.device, weights);
     try {

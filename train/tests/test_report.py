@@ -153,7 +153,7 @@ class ReportTest(unittest.TestCase):
     def test_published_files(self) -> None:
         files = published_files()
         self.assertLessEqual(set(files), set(PUBLISHED.values()))
-        self.assertEqual((files['plain'].path, files['plain'].comes_with_project), ('public/models/fashion-mnist-plain.safetensors', True))
+        self.assertEqual((files['plain-long'].path, files['plain-long'].comes_with_project), ('public/models/fashion-mnist-plain.safetensors', True))
 
     def test_data(self) -> None:
         """As many training images as are known; what becomes of images before a network sees them."""

@@ -9,6 +9,7 @@ import { createNetwork } from '../../../src/models/network.ts';
 import { choicesOf, isKnown, type TuningRecord } from '../../../src/runtime/tuning-cache.ts';
 import { distinctChoices } from '../../../src/scheduler/isolate.ts';
 import { schedule, type ScheduleOptions } from '../../../src/scheduler/schedule.ts';
+import { tuneNetworks } from '../../../bench/search/tune.ts';
 import { useGpu } from '../../support/gpu.ts';
 
 const gpu = useGpu();
@@ -72,10 +73,15 @@ test('with a tuning cache every kernel is tuned, at every depth and in what was 
   const [{ signature }] = distinctChoices(planOf(networks[0]));
   const { [signature]: _, ...signatures } = record!.signatures;
   const full = { get: async () => ({ adapter: '', signatures }), set: async () => Promise.reject(new Error('full')) };
-  const [tuned, warnings]: [(string | undefined)[], Set<string>] = [[], new Set()];
-  const onProgress = ({ phase, total, work }: SearchProgress) => void (phase === 'tune' && total === networks.length && tuned.push(work));
-  await search({ tuning: full, onProgress, onWarning: (message) => warnings.add(message) });
+  const [tuned, warnings]: [(string | undefined)[], string[]] = [[], []];
+  const again = await tuneNetworks({ ...subject(), graph: small, scheduleOptions }, networks, {
+    cache: full,
+    known: new Map(),
+    onProgress: ({ work }) => tuned.push(work),
+    onWarning: (message) => warnings.push(message),
+  });
   // Verified, then timed, once.
   expect(tuned.filter((work) => work !== undefined)).toEqual([signature, signature]);
-  expect([...warnings]).toEqual(['full']);
+  expect([...again.keys()].sort()).toEqual([...known.keys()].sort());
+  expect(warnings).toEqual(['full']);
 });

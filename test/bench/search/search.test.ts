@@ -31,6 +31,14 @@ describe('depths', () => {
     expect(chosen({ latency: 0.45 })).toEqual([2, 0, 2]);
   });
 
+  test('are none where the whole plain time is the budget and nothing is faster, however the sum is rounded', () => {
+    for (let seed = 1; seed <= 200; seed++) {
+      const ms = (i: number) => 0.1 * ((seed * (i + 1)) % 7) + 0.07 * (i + 1) / seed;
+      const layers = [0, 1, 2, 3].map((i) => ({ layer: `${i}`, options: [option(0, ms(i), 2), option(1, 2 * ms(i), 1)] }));
+      expect(Object.values(chooseDepths({ layers, restMs: ms(5) }, { latency: 1 }))).toEqual([0, 0, 0, 0]);
+    }
+  });
+
   test('lose the least by sensitivities, which may weigh a layer otherwise', () => {
     const sensitivity = { slow: [0, 1, 9], small: [0, 1], large: [0, 5, 0.1] };
     expect(chosen({ latency: 0.6 }, sensitivity)).toEqual([1, 0, 2]);
