@@ -30,7 +30,7 @@ const images = parseIdx(await gunzip(data('t10k-images-idx3-ubyte.gz')));
 const labels = parseIdx(await gunzip(data('t10k-labels-idx1-ubyte.gz'))).data;
 const BATCH = 250;
 /** So much work without COMPCONV_ALL_IMAGES, in multiply-accumulates: seconds on a software adapter. */
-const WORK = 8e9;
+const WORK = 4e9;
 
 const fileOf = (name: string) => ['public/models', 'train/models'].map((folder) => new URL(`../../${folder}/${name}`, import.meta.url)).find((url) => existsSync(url));
 const names = Object.keys(reference).filter(fileOf);
