@@ -59,10 +59,10 @@ export default defineConfig(({ mode }) => ({
   plugins: [shortWgsl()],
   build: mode === 'cli' ? cliBuild() : mode === 'lib' ? libraryBuild() : pageBuild(),
   test: {
-    // Side by side, in this order. Four at a time, also on two cores: much of it is waiting, for a browser or for a software adapter, which
+    // Side by side, in this order. Three at a time, also on two cores: much of it is waiting, for a browser or for a software adapter, which
     // compiles on one core. Each file in a process of its own: Dawn holds its state for the whole process.
     pool: 'forks' as const,
-    maxWorkers: 4,
+    maxWorkers: 3,
     testTimeout: (process.env['COMPCONV_SOAK'] ? 60 : 5) * MINUTE,
     hookTimeout: 5 * MINUTE,
     projects: [
