@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { openNodeGpu } from '../../cli/node-adapter.ts';
 import { openGpu } from '../../src/node/node.ts';
 import { describeAdapter, isSoftwareAdapter } from '../../src/runtime/adapter-info.ts';
@@ -19,6 +19,21 @@ test('calls share one GPU object; each gives a fresh adapter', async () => {
   expect(second.gpu).toBe(first.gpu);
   expect(second.adapter).not.toBe(first.adapter);
   expect(second.describe).toBe(first.describe);
+});
+
+test('long waits are asked for by a timer', async () => {
+  const { gpu } = await openNodeGpu();
+  const timer = vi.spyOn(globalThis, 'setTimeout');
+  // Every wait is long.
+  let now = 0;
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => (now += 1000));
+  try {
+    expect(await doubleOnGpu(gpu, DOUBLE_WGSL, [1])).toEqual([2]);
+    expect(timer).toHaveBeenCalledWith(expect.any(Function), 1);
+  } finally {
+    timer.mockRestore();
+    clock.mockRestore();
+  }
 });
 
 test("a GPU by itself takes Dawn's flags, which Dawn reads", async () => {

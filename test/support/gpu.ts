@@ -22,6 +22,7 @@ export function useGpu(): TestGpu {
     const { adapter, describe } = await openNodeGpu();
     console.log(`adapter: ${describe}`);
     engine = await openDevice({ adapter });
+    keepPipelines(engine.device);
   });
   afterAll(() => engine?.release());
   return {
@@ -32,5 +33,16 @@ export function useGpu(): TestGpu {
       return engine.device.features.has('shader-f16');
     },
     run: (...args) => runGraph(engine, ...args),
+  };
+}
+
+/** Dawn gives what is alive already: so what the tests of a file have in common is compiled once, also by caches of their own. */
+function keepPipelines(device: GPUDevice): void {
+  const kept: GPUComputePipeline[] = [];
+  const create = device.createComputePipelineAsync.bind(device);
+  device.createComputePipelineAsync = async (descriptor) => {
+    const pipeline = await create(descriptor);
+    kept.push(pipeline);
+    return pipeline;
   };
 }

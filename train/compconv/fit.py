@@ -1,7 +1,7 @@
 """CompConv modules that begin as an approximation of a trained plain convolution, instead of at random."""
 from __future__ import annotations
 
-from typing import Any, Dict, Mapping, Optional, Set
+from typing import Any, Dict, Mapping, Optional, Set, cast
 
 import torch
 from torch import Tensor, nn
@@ -52,7 +52,7 @@ def fit(module: CompConv2d, conv: nn.Conv2d, x: Tensor, iterations: int = ITERAT
     b = module.primitive(x)
     for step, a in enumerate(module.identity_slices(x)):
         pair = torch.cat([a, b], dim=1)
-        _regress(module.grow[step], pair, wanted[2 * step + 3])
+        _regress(cast(nn.Conv2d, module.grow[step]), pair, wanted[2 * step + 3])
         b = module.grow[step](pair)
     _regress(module.tail, b[:, : module.channels.tail], wanted[-2])
 

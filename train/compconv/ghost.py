@@ -18,14 +18,14 @@ class GhostConv2d(nn.Module):
         primary = math.ceil(out_channels / ratio)
         self.primary = nn.Conv2d(in_channels, primary, kernel_size, stride, padding, bias=False)
         # One depthwise convolution for each further copy of the primary channels; the last copy is as wide as is still needed.
-        widths = [min(primary, out_channels - begin) for begin in range(primary, out_channels, primary)]
-        self.cheap = nn.ModuleList([nn.Conv2d(width, width, 3, 1, 1, groups=width, bias=False) for width in widths])
+        self.widths = [min(primary, out_channels - begin) for begin in range(primary, out_channels, primary)]
+        self.cheap = nn.ModuleList([nn.Conv2d(width, width, 3, 1, 1, groups=width, bias=False) for width in self.widths])
         for conv in (self.primary, *self.cheap):
             nn.init.kaiming_normal_(conv.weight, nonlinearity='linear')
 
     def forward(self, x: Tensor) -> Tensor:
         primary = self.primary(x)
-        return torch.cat([primary, *(cheap(primary[:, : cheap.out_channels]) for cheap in self.cheap)], dim=1)
+        return torch.cat([primary, *(cheap(primary[:, :width]) for cheap, width in zip(self.cheap, self.widths))], dim=1)
 
 
 def convert_to_ghost(model: nn.Module, ratio: int) -> nn.Module:

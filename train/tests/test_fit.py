@@ -120,13 +120,14 @@ class FitTest(unittest.TestCase):
         for value in (float('nan'), float('inf'), 3e38):
             with self.subTest(value):
                 torch.manual_seed(0)
-                model = nn.Sequential(nn.Conv2d(8, 8, 1), nn.Conv2d(8, 8, 1))
+                conv = nn.Conv2d(8, 8, 1)
+                model = nn.Sequential(conv, nn.Conv2d(8, 8, 1))
                 with torch.no_grad():
-                    model[0].weight[0, 0] = value
+                    conv.weight[0, 0] = value
                 with self.assertRaisesRegex(ValueError, '^[01]: the fit gives weights that are not finite'):
                     convert(model, depths={'0': 1, '1': 1}, init='fit', images=images)
                 self.assertEqual([type(m) for m in model], [nn.Conv2d] * 2)
-                self.assertFalse(model[0]._forward_hooks)
+                self.assertFalse(conv._forward_hooks)
 
     def test_sensitivity_is_the_layers_own(self) -> None:
         """What fits exactly costs nothing, however far the statistics of the network are from those of the images."""
@@ -134,10 +135,11 @@ class FitTest(unittest.TestCase):
         conv = nn.Conv2d(6, 8, 1, bias=False)
         with torch.no_grad():
             conv.weight[0::2] = conv.weight[1::2] * torch.tensor([0.5, -2, 3, 0.1]).view(-1, 1, 1, 1)
-        model = nn.Sequential(conv, nn.BatchNorm2d(8), nn.Flatten(), nn.Linear(8 * 25, 3)).eval()
+        norm = nn.BatchNorm2d(8)
+        model = nn.Sequential(conv, norm, nn.Flatten(), nn.Linear(8 * 25, 3)).eval()
         images = 10 + 5 * torch.randn(64, 6, 5, 5)
         self.assertLess(sensitivity(model, images)['0'][1], 1e-5)
-        self.assertEqual(float(model[1].running_mean.abs().max()), 0)
+        self.assertEqual(float(norm.running_mean.abs().max()), 0)
 
     def test_polish_helps(self) -> None:
         torch.manual_seed(0)
