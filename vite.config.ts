@@ -27,7 +27,7 @@ const LIBRARY_ENTRIES = {
  * connects to a worker, or only exports ONNX, loads no engine.
  */
 const LIBRARY_CHUNKS = {
-  tensors: /src\/(errors|tensor\/.*|weights\/(safetensors|half))\.ts$/,
+  tensors: /src\/(errors|tensor\/.*|weights\/((write-)?safetensors|half))\.ts$/,
   networks: /src\/((ops|modules|graph|weights)\/.*|models\/(?!read-model).*|kernels\/affine|scheduler\/expand-modules)\.ts$/,
   inputs: /src\/(runtime\/session-input|bytes\/address)\.ts$/,
   engine: /src\/load\/load-model\.ts$/,

@@ -3,7 +3,8 @@
 import { open, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { CompConvError, show } from '../src/errors.ts';
 import { failureReason, readBytes } from '../src/node/files.ts';
-import { parseSafetensors, writeSafetensors } from '../src/weights/safetensors.ts';
+import { parseSafetensors } from '../src/weights/safetensors.ts';
+import { writeSafetensors } from '../src/weights/write-safetensors.ts';
 import { formatShape, type Tensor } from '../src/tensor/tensor.ts';
 import { gunzip, parseIdx, type IdxArray } from '../src/vision/idx.ts';
 import { naming } from './failure.ts';

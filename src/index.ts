@@ -31,7 +31,8 @@ export { readModel, seededModel, type ReadOptions, type Model, type ModelSource,
 export { loadModel, type FallbackOptions, type LoadedModel, type LoadModelOptions, type LoadProgress } from './load/load-model.ts';
 export type { FetchOptions } from './bytes/byte-source.ts';
 export { openModelCache, type CachedModel, type CacheWriter, type ModelCache, type Validators } from './bytes/model-cache.ts';
-export { parseSafetensors, writeSafetensors, type SafetensorsFile, type WritableDtype } from './weights/safetensors.ts';
+export { parseSafetensors, type SafetensorsFile } from './weights/safetensors.ts';
+export { writeSafetensors, type WritableDtype } from './weights/write-safetensors.ts';
 export { seededWeights } from './weights/seeded.ts';
 export type { Weights } from './weights/weights.ts';
 export type { KernelLimits } from './kernels/kernel.ts';

@@ -7,8 +7,8 @@
  * @see https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
  */
 import { CompConvError } from '../errors.ts';
+import { swapOnBigEndian } from '../tensor/byte-order.ts';
 import { elementCount } from '../tensor/tensor.ts';
-import { swapOnBigEndian } from '../weights/safetensors.ts';
 import { message } from './message-writer.ts';
 
 /** Versions of the operators and of the format: of 2021, which every runtime of today reads. */

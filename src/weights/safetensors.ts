@@ -1,5 +1,5 @@
 /**
- * Reads and writes `.safetensors`: 8 bytes of header length, a JSON header, then the tensors' bytes, little-endian.
+ * Reads `.safetensors`: 8 bytes of header length, a JSON header, then the tensors' bytes, little-endian.
  *
  * The idea: the file is hostile until its header is checked as a whole; after that every tensor is a range of bytes
  * that belongs to it alone, decoded when it is asked for. Names live in Maps: `__proto__` is a name like any other.
@@ -12,8 +12,9 @@
  * reads a file as it arrives, by the same checks.
  */
 import { CompConvError, show, withMemory } from '../errors.ts';
-import { elementCount, formatShape, type Tensor } from '../tensor/tensor.ts';
-import { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from './half.ts';
+import { swapOnBigEndian } from '../tensor/byte-order.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { bf16ToF32, f16ToF32 } from './half.ts';
 import type { Weights } from './weights.ts';
 
 /** A `.safetensors` file whose header was checked; its tensors are decoded one by one, when they are asked for. */
@@ -30,12 +31,9 @@ export interface SafetensorsFile extends Weights {
   get(name: string): Tensor;
 }
 
-/** What `writeSafetensors` can store. */
-export type WritableDtype = 'F32' | 'F16' | 'BF16';
-
-const METADATA = '__metadata__';
-const MAX_HEADER_BYTES = 100_000_000;
-const MAX_DIMENSIONS = 8;
+export const METADATA = '__metadata__';
+export const MAX_HEADER_BYTES = 100_000_000;
+export const MAX_DIMENSIONS = 8;
 
 /** Bits per element of every type the format has. */
 const DTYPE_BITS: ReadonlyMap<string, number> = new Map([
@@ -112,66 +110,6 @@ export function describeEntries(entries: readonly Entry[]): Pick<SafetensorsFile
 /** A tensor as float32 from its bytes, which F32 may alias. @throws invalid-weights for a type other than F32, F16, BF16; out-of-memory */
 export function decodeTensor(entry: Entry, bytes: Uint8Array): Tensor {
   return { shape: entry.shape, data: withMemory(`tensor ${show(entry.name)}`, () => decode(entry, bytes)) };
-}
-
-/**
- * Writes a file that any reader of the format takes: tensors in the given order, without gaps, the header padded to a
- * multiple of 8 bytes. Values are rounded to nearest, ties to even, where `dtype` is F16 or BF16.
- * @throws invalid-argument for a name given twice or called `__metadata__`, text that is no valid Unicode, metadata
- *   that is not strings, a shape that does not fit its data or has more than 8 dimensions, a header above 100 MB.
- */
-export function writeSafetensors(
-  tensors: Iterable<readonly [string, Tensor]>,
-  metadata?: Readonly<Record<string, string>>,
-  dtype: WritableDtype = 'F32',
-): Uint8Array<ArrayBuffer> {
-  const refuse = (problem: string): never => {
-    throw new CompConvError('invalid-argument', `writeSafetensors: ${problem}`);
-  };
-  if (!['F32', 'F16', 'BF16'].includes(dtype)) refuse(`cannot write ${show(dtype)}, only F32, F16, BF16`);
-  const text = (value: unknown): string => {
-    if (typeof value !== 'string') return refuse(`names and metadata must be strings, got ${show(value)}`);
-    // Readers of UTF-8 refuse them.
-    if (/\p{Surrogate}/u.test(value)) refuse(`${show(value)} has an unpaired surrogate`);
-    return JSON.stringify(value);
-  };
-  // Built as text: an object would reorder names like "0" and swallow "__proto__".
-  const fields: string[] = [];
-  if (metadata !== undefined) {
-    const pairs = Object.entries(metadata).map(([key, value]) => `${text(key)}:${text(value)}`);
-    fields.push(`"${METADATA}":{${pairs.join(',')}}`);
-  }
-  const elementBytes = dtype === 'F32' ? 4 : 2;
-  const list = [...tensors];
-  const names = new Set<string>();
-  let offset = 0;
-  for (const [name, { shape, data }] of list) {
-    if (name === METADATA) refuse(`a tensor cannot be called ${METADATA}: the format keeps that name for itself`);
-    if (names.has(name)) refuse(`two tensors are called ${show(name)}`);
-    names.add(name);
-    if (shape.length > MAX_DIMENSIONS || !shape.every(isSize) || elementCount(shape) !== data.length) {
-      refuse(`${show(name)}: shape ${formatShape(shape)} does not fit ${data.length} values, or is no shape`);
-    }
-    const end = offset + data.length * elementBytes;
-    fields.push(`${text(name)}:{"dtype":"${dtype}","shape":[${shape.join(',')}],"data_offsets":[${offset},${end}]}`);
-    offset = end;
-  }
-  const json = new TextEncoder().encode(`{${fields.join(',')}}`);
-  const headerLength = Math.ceil(json.length / 8) * 8;
-  if (headerLength > MAX_HEADER_BYTES) refuse(`the header takes ${headerLength} bytes, the format allows 100 MB`);
-
-  const bytes = new Uint8Array(8 + headerLength + offset);
-  new DataView(bytes.buffer).setUint32(0, headerLength, true);
-  bytes.fill(0x20, 8 + json.length, 8 + headerLength);
-  bytes.set(json, 8);
-  let position = 8 + headerLength;
-  for (const [, { data }] of list) {
-    const stored = dtype === 'F32' ? data : dtype === 'F16' ? f32ToF16(data) : f32ToBf16(data);
-    const raw = new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength);
-    bytes.set(swapOnBigEndian(raw, elementBytes), position);
-    position += raw.length;
-  }
-  return bytes;
 }
 
 /**
@@ -354,19 +292,12 @@ function decode({ name, dtype }: Entry, raw: Uint8Array): Float32Array {
   return dtype === 'F16' ? f16ToF32(bits) : bf16ToF32(bits);
 }
 
-/** The file's byte order is little-endian; a copy with every element's bytes reversed where the host's is not. */
-export function swapOnBigEndian(bytes: Uint8Array, elementBytes: number): Uint8Array {
-  if (new Uint8Array(Uint16Array.of(1).buffer)[0] === 1) return bytes;
-  const swapped = bytes.slice();
-  for (let i = 0; i < swapped.length; i += elementBytes) swapped.subarray(i, i + elementBytes).reverse();
-  return swapped;
-}
-
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function isSize(value: unknown): value is number {
+/** Whether it is a size, or an offset, that the format allows. */
+export function isSize(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0 && !Object.is(value, -0);
 }
 

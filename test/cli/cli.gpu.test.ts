@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { readFile, stat } from 'node:fs/promises';
 import { isBuiltin } from 'node:module';
 import { describe, expect, test } from 'vitest';
-import { writeSafetensors } from '../../src/weights/safetensors.ts';
+import { writeSafetensors } from '../../src/weights/write-safetensors.ts';
 import { runNode, type Outcome } from '../support/run-node.ts';
 import { bundle, compconv, expectFailure, file, idx, json, small, SMALL, root, useCompconv } from './compconv.ts';
 

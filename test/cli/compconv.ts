@@ -8,7 +8,7 @@ import { createNetwork, type NetworkOptions } from '../../src/models/network.ts'
 import { graphParams, withInputShape, type Graph } from '../../src/graph/graph.ts';
 import { runReference, toTensor } from '../../src/reference/run.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
-import { writeSafetensors } from '../../src/weights/safetensors.ts';
+import { writeSafetensors } from '../../src/weights/write-safetensors.ts';
 import { seededWeights } from '../../src/weights/seeded.ts';
 import type { Weights } from '../../src/weights/weights.ts';
 import { runNode } from '../support/run-node.ts';

@@ -7,7 +7,7 @@ import { readAll, urlSource } from '../../src/bytes/byte-source.ts';
 import { loadModel } from '../../src/load/load-model.ts';
 import { readModel, seededModel } from '../../src/models/read-model.ts';
 import { openSafetensors } from '../../src/weights/safetensors-source.ts';
-import { writeSafetensors } from '../../src/weights/safetensors.ts';
+import { writeSafetensors } from '../../src/weights/write-safetensors.ts';
 
 const file = readFileSync(new URL('../../public/models/fashion-mnist-compconv.safetensors', import.meta.url));
 let server: Server;

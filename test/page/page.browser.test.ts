@@ -18,7 +18,8 @@ import { describeFinding } from '../../src/page/finding.ts';
 import { formatBytes } from '../../src/page/format.ts';
 import { runReference, toTensor } from '../../src/reference/run.ts';
 import { tensor } from '../../src/tensor/tensor.ts';
-import { parseSafetensors, writeSafetensors } from '../../src/weights/safetensors.ts';
+import { parseSafetensors } from '../../src/weights/safetensors.ts';
+import { writeSafetensors } from '../../src/weights/write-safetensors.ts';
 import { launchBrowser, startPage, type TestBrowser, type TestPage } from '../support/browser.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));

@@ -2,7 +2,8 @@
 import { describe, expect, test } from 'vitest';
 import { CompConvError } from '../../src/errors.ts';
 import { tensor, type Tensor } from '../../src/tensor/tensor.ts';
-import { parseSafetensors, writeSafetensors } from '../../src/weights/safetensors.ts';
+import { parseSafetensors } from '../../src/weights/safetensors.ts';
+import { writeSafetensors } from '../../src/weights/write-safetensors.ts';
 
 const A = '"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}';
 const FOUR = new Uint8Array(4);

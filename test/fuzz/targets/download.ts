@@ -5,7 +5,7 @@ import { readAll, urlSource } from '../../../src/bytes/byte-source.ts';
 import { pastDamagedCopies } from '../../../src/bytes/caching.ts';
 import { openModelCache } from '../../../src/bytes/model-cache.ts';
 import { collectWeights, openSafetensors } from '../../../src/weights/safetensors-source.ts';
-import { writeSafetensors } from '../../../src/weights/safetensors.ts';
+import { writeSafetensors } from '../../../src/weights/write-safetensors.ts';
 import { chunkSizes, damaged, damages, editedJson, inChunks, jsonEdits } from '../mutations.ts';
 import { mustEqual, outcomeOf } from '../outcome.ts';
 import { defineTarget } from '../target.ts';

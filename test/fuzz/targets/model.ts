@@ -5,7 +5,7 @@ import { loadModel } from '../../../src/load/load-model.ts';
 import { compress } from '../../../src/models/compress.ts';
 import { createNetwork, type NetworkOptions } from '../../../src/models/network.ts';
 import { readModel, seededModel, type NetworkModel } from '../../../src/models/read-model.ts';
-import { writeSafetensors } from '../../../src/weights/safetensors.ts';
+import { writeSafetensors } from '../../../src/weights/write-safetensors.ts';
 import { damaged, damages, editedJson, jsonEdits } from '../mutations.ts';
 import { mustEqual, outcomeOf } from '../outcome.ts';
 import { defineTarget } from '../target.ts';
