@@ -25,7 +25,7 @@ export interface CompConvOptions {
 
 /**
  * Replaces convolutions by CompConv modules of the same name. Left as they are: grouped convolutions, and by `c0` those
- * whose output channels the shuffle groups do not divide. A convolution followed by BatchNorm loses its bias; otherwise
+ * whose output channels the shuffle groups do not divide; groups that divide none are an error. A convolution followed by BatchNorm loses its bias; otherwise
  * the module keeps one.
  * @throws invalid-argument for bad options or a depth for a layer that is not there; invalid-graph for an infeasible depth.
  */
@@ -41,14 +41,20 @@ export function compress(graph: Graph, options: CompConvOptions): Graph {
   if (!Number.isInteger(shuffleGroups) || shuffleGroups < 1) {
     throw new CompConvError('invalid-argument', `shuffleGroups must be a positive integer, got ${show(shuffleGroups)}`);
   }
-  const plain = new Set(graph.nodes.filter(isPlainConv).map((node) => node.name));
+  const plain = new Map(graph.nodes.filter(isPlainConv).map(({ name, attrs }) => [name, attrs]));
   for (const name of Object.keys(depths)) {
     if (!plain.has(name)) {
       throw new CompConvError(
         'invalid-argument',
-        `depths: ${graph.name} has no plain convolution ${show(name)}; its convolutions are ${listed([...plain])}`,
+        `depths: ${graph.name} has no plain convolution ${show(name)}; its convolutions are ${listed([...plain.keys()])}`,
       );
     }
+  }
+  if (c0 !== undefined && plain.size > 0 && [...plain.values()].every(({ outChannels }) => outChannels % shuffleGroups !== 0)) {
+    throw new CompConvError(
+      'invalid-argument',
+      `shuffleGroups: ${shuffleGroups} divides the output channels of no convolution of ${graph.name}, so that all would stay plain; take 2, or 1 for no shuffle`,
+    );
   }
   const normalised = new Set(graph.nodes.filter((node) => node.attrs.op === 'batch-norm').map((node) => node.inputs[0]));
   return mapNodes(

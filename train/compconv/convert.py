@@ -32,7 +32,7 @@ def convert(
     """Replaces convolutions by CompConv modules of the same name, in place, or in a copy of the model; returns the model.
 
     The depth is `depths[name]` where given, else the adaptive depth for `c0`, or 0 where the shuffle groups do not divide the output
-    channels; depth 0 leaves a convolution as it is. Left too are convolutions that are grouped or dilated, whose kernel is not square,
+    channels (of all convolutions: an error); depth 0 leaves a convolution as it is. Left too are convolutions that are grouped or dilated, whose kernel is not square,
     whose padding is a name, or whose class computes something else. One that BatchNorm follows loses its bias; any other module has one.
 
     `init`: new parameters are `random`, or a `fit` to those of the convolutions that they replace (`inner='linear'` only): to
@@ -67,6 +67,8 @@ def convert(
     for name in depths:
         if name not in plain:
             raise ValueError(f'depths: there is no plain convolution {name!r}; the convolutions are {", ".join(plain)}')
+    if c0 is not None and plain and all(conv.out_channels % shuffle_groups != 0 for conv in plain.values()):
+        raise ValueError(f'shuffle_groups: {shuffle_groups} divides the output channels of no convolution, so that all would stay plain; take 2, or 1 for no shuffle')
     normalised = _before_batch_norm(model)
     replacements: Dict[nn.Module, CompConv2d] = {}
     for name, conv in plain.items():
