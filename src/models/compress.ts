@@ -41,20 +41,19 @@ export function compress(graph: Graph, options: CompConvOptions): Graph {
   if (!Number.isInteger(shuffleGroups) || shuffleGroups < 1) {
     throw new CompConvError('invalid-argument', `shuffleGroups must be a positive integer, got ${show(shuffleGroups)}`);
   }
-  const plain = new Map(graph.nodes.filter(isPlainConv).map(({ name, attrs }) => [name, attrs]));
+  const plain = graph.nodes.filter(isPlainConv);
+  const names = plain.map((node) => node.name);
   for (const name of Object.keys(depths)) {
-    if (!plain.has(name)) {
+    if (!names.includes(name)) {
       throw new CompConvError(
         'invalid-argument',
-        `depths: ${graph.name} has no plain convolution ${show(name)}; its convolutions are ${listed([...plain.keys()])}`,
+        `depths: ${graph.name} has no plain convolution ${show(name)}; its convolutions are ${listed(names)}`,
       );
     }
   }
-  if (c0 !== undefined && plain.size > 0 && [...plain.values()].every(({ outChannels }) => outChannels % shuffleGroups !== 0)) {
-    throw new CompConvError(
-      'invalid-argument',
-      `shuffleGroups: ${shuffleGroups} divides the output channels of no convolution of ${graph.name}, so that all would stay plain; take 2, or 1 for no shuffle`,
-    );
+  const canShuffle = ({ attrs }: Node<Conv2dAttrs>) => attrs.outChannels % shuffleGroups === 0;
+  if (c0 !== undefined && plain.length && !plain.some(canShuffle)) {
+    throw new CompConvError('invalid-argument', `shuffleGroups: ${shuffleGroups} divides no layer's output channels; give 2, or 1 for no shuffle`);
   }
   const normalised = new Set(graph.nodes.filter((node) => node.attrs.op === 'batch-norm').map((node) => node.inputs[0]));
   return mapNodes(
@@ -68,7 +67,7 @@ export function compress(graph: Graph, options: CompConvOptions): Graph {
         const explicit: unknown = depths[node.name];
         checkDepth(conv, explicit, node.name);
         depth = explicit;
-      } else if (c0 !== undefined && outChannels % shuffleGroups === 0) {
+      } else if (c0 !== undefined && canShuffle(node)) {
         depth = adaptiveDepth(conv, c0);
       }
       if (depth === 0) return [node];

@@ -133,7 +133,7 @@ describe('compress', () => {
       'invalid-graph',
       /^head: shuffle groups must divide the 6 output channels, got 4; depth 0 leaves it plain$/,
     ],
-    [{ c0: 16, shuffleGroups: 5 }, 'invalid-argument', /^shuffleGroups: 5 divides .* no convolution of Plain, .*; take 2, or 1 for no shuffle$/],
+    [{ c0: 16, shuffleGroups: 5 }, 'invalid-argument', /^shuffleGroups: 5 divides no layer's output channels; give 2, or 1 for no shuffle$/],
     [{ c0: 16, shuffleGroups: 0 }, 'invalid-argument', /^shuffleGroups must be a positive integer, got 0$/],
     [{ c0: 16, shuffleGroups: 1.5 }, 'invalid-argument', /^shuffleGroups must be a positive integer, got 1.5$/],
     [{ c0: 16, inner: 'gelu' as 'linear' }, 'invalid-graph', /^conv1: inner must be 'linear' or .*, got "gelu"$/],

@@ -68,7 +68,7 @@ def convert(
         if name not in plain:
             raise ValueError(f'depths: there is no plain convolution {name!r}; the convolutions are {", ".join(plain)}')
     if c0 is not None and plain and all(conv.out_channels % shuffle_groups != 0 for conv in plain.values()):
-        raise ValueError(f'shuffle_groups: {shuffle_groups} divides the output channels of no convolution, so that all would stay plain; take 2, or 1 for no shuffle')
+        raise ValueError(f"shuffle_groups: {shuffle_groups} divides no layer's output channels; give 2, or 1 for no shuffle")
     normalised = _before_batch_norm(model)
     replacements: Dict[nn.Module, CompConv2d] = {}
     for name, conv in plain.items():

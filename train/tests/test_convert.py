@@ -172,7 +172,7 @@ class RefusalTest(unittest.TestCase):
             (dict(depths={'conv1': 1.5}), 'conv1: depth must be an integer from 0 to 3, got 1.5'),
             (dict(c0=16, depths={'conv1': 1}, shuffle_groups=3),
              'conv1: depth 1 needs shuffle groups that divide its 4 output channels, got 3; depth 0 leaves it plain'),
-            (dict(c0=16, shuffle_groups=5), 'shuffle_groups: 5 divides .* no convolution, .*; take 2, or 1 for no shuffle'),
+            (dict(c0=16, shuffle_groups=5), "shuffle_groups: 5 divides no layer's output channels; give 2, or 1 for no shuffle"),
             (dict(c0=16, shuffle_groups=0), 'shuffle_groups must be a positive integer, got 0'),
             (dict(c0=16, shuffle_groups=1.5), 'shuffle_groups must be a positive integer, got 1.5'),
         ]:
