@@ -22,8 +22,9 @@ test('calls share one GPU object; each gives a fresh adapter', async () => {
 });
 
 test('long waits are asked for by a timer', async () => {
-  const { gpu } = await openNodeGpu();
   const timer = vi.spyOn(globalThis, 'setTimeout');
+  vi.resetModules();
+  const { gpu } = await (await import('../../cli/node-adapter.ts')).openNodeGpu();
   // Every wait is long.
   let now = 0;
   const clock = vi.spyOn(performance, 'now').mockImplementation(() => (now += 1000));
