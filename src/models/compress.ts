@@ -25,8 +25,8 @@ export interface CompConvOptions {
 
 /**
  * Replaces convolutions by CompConv modules of the same name. Left as they are: grouped convolutions, and by `c0` those
- * whose output channels the shuffle groups do not divide; groups that divide none are an error. A convolution followed by BatchNorm loses its bias; otherwise
- * the module keeps one.
+ * whose output channels the shuffle groups do not divide; groups that divide none are an error. A convolution followed by
+ * BatchNorm loses its bias; otherwise the module keeps one.
  * @throws invalid-argument for bad options or a depth for a layer that is not there; invalid-graph for an infeasible depth.
  */
 export function compress(graph: Graph, options: CompConvOptions): Graph {
